@@ -1,0 +1,81 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+# Every target does its own set-up, in .venv and .build. Needed beforehand: make and a Python >= 3.10.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+# More arguments for pytest, e.g. make unit PYTEST_ARGS="-k decision -x"; for ansible-test, e.g. SANITY_ARGS="--test pep8"
+PYTEST_ARGS ?=
+SANITY_ARGS ?=
+
+bin := .venv/bin
+# Two workers and more on a machine with more cores; a test run to the end is worth more than one core.
+parallel := -n auto --maxprocesses 4 --dist worksteal
+heading = printf '\n== %s ==\n'
+
+.PHONY: help
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## See the collection at work, on an embedded fake Atlas and three hosts
+	@tools/venv demo
+	@PATH="$(CURDIR)/$(bin):$$PATH" demo/run
+
+.PHONY: test
+test: ## Lint, unit tests and integration tests; ends with pytest's closing line
+	@failed=0; \
+	$(MAKE) lint || failed=1; \
+	[ $$failed = 0 ] || $(heading) 'lint FAILED (above); the tests run all the same'; \
+	$(heading) 'unit and integration tests'; \
+	$(bin)/python -m pytest $(parallel) $(PYTEST_ARGS) || failed=1; \
+	exit $$failed
+
+.PHONY: lint
+lint: dev ## ansible-lint (production profile, with yamllint) and the changelog's lint
+	@collections=$$($(bin)/python tools/collection.py link); \
+	failed=0; \
+	$(heading) 'ansible-lint'; \
+	PATH="$(CURDIR)/$(bin):$$PATH" ANSIBLE_COLLECTIONS_PATH="$$collections" $(bin)/ansible-lint -q $$([ -t 1 ] || echo --nocolor) || failed=1; \
+	$(heading) 'antsibull-changelog lint'; \
+	$(bin)/antsibull-changelog lint || failed=1; \
+	[ $$failed = 0 ] && echo 'lint: all good'
+
+.PHONY: unit
+unit: dev ## The unit tests
+	@$(heading) 'unit tests'
+	@$(bin)/python -m pytest $(PYTEST_ARGS) tests/unit
+
+.PHONY: integration
+integration: dev ## The integration targets and the artefact, over HTTP against the fake Atlas
+	@$(heading) 'integration tests'
+	@$(bin)/python -m pytest $(parallel) $(PYTEST_ARGS) tests/integration
+
+.PHONY: coverage
+coverage: dev ## What the unit tests do not reach, by line and branch
+	@$(heading) 'unit tests with coverage'
+	@$(bin)/python -m pytest --cov --cov-report=term-missing $(PYTEST_ARGS) tests/unit
+
+.PHONY: sanity
+sanity: dev ## ansible-test sanity (downloads get-pip, unless its cache in ~/.ansible/test holds it)
+	@$(heading) 'ansible-test sanity'
+	@tools/sanity $(SANITY_ARGS)
+
+.PHONY: build
+build: dev ## Build dist/atlas-x509-VERSION.tar.gz and list it
+	@mirror=$$($(bin)/python tools/collection.py mirror); \
+	$(bin)/ansible-galaxy collection build --force --output-path dist "$$mirror/ansible_collections/atlas/x509" >/dev/null && \
+	for built in dist/atlas-x509-*.tar.gz; do echo "$$built:"; tar tzf "$$built" | sort | sed 's/^/  /'; done
+
+.PHONY: clean
+clean: ## Remove everything that the other targets made
+	@rm -rf .ansible .build .coverage .coverage.* .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache .venv .venv.lock .venv.log \
+		changelogs/.plugin-cache.yaml collections dist htmlcov tests/output
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.PHONY: dev
+dev:
+	@tools/venv dev

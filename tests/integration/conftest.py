@@ -1,0 +1,85 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def ansible(tmp_path):
+    """Run an Ansible command in a clean environment; the test ends with its whole output when it fails or hangs."""
+    home = tmp_path / "home"
+    scratch = tmp_path / "tmp"
+    for folder in (home, scratch):
+        folder.mkdir()
+    (tmp_path / "ansible.cfg").touch()
+
+    # Nothing from outside: no credentials, no proxies, no ansible.cfg, no inventory.
+    environment = {
+        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "links"),
+        "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
+        "ANSIBLE_HOME": str(home / ".ansible"),
+        "ANSIBLE_LOCALHOST_WARNING": "false",
+        "ANSIBLE_NOCOWS": "true",
+        "ANSIBLE_NOCOLOR": "true",
+        "ANSIBLE_RETRY_FILES_ENABLED": "false",
+        "ANSIBLE_DEPRECATION_WARNINGS": "false",
+        "HOME": str(home),
+        "LC_ALL": "C.UTF-8",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "TMPDIR": str(scratch),
+    }
+
+    def run(program, *arguments, seconds=300, **more_environment):
+        command = [str(Path(sys.executable).parent / program), *map(str, arguments)]
+        process = subprocess.Popen(
+            command,
+            cwd=tmp_path,
+            env={**environment, **more_environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        try:
+            output, dummy = process.communicate(timeout=seconds)
+            outcome = f"ended with {process.returncode}"
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            output, dummy = process.communicate()
+            outcome = f"was ended after {seconds} s"
+        if process.returncode != 0:
+            pytest.fail(f"{program} {outcome}:\n{output}", pytrace=False)
+        return output
+
+    yield run
+
+    left = end_fakes(scratch)
+    if left:
+        pytest.fail(f"a fake Atlas was still running when the test was over (ended now): {left}", pytrace=False)
+
+
+def end_fakes(folder):
+    """End what setup_fake_atlas started and nobody stopped; the process ids of those that were still there."""
+    left = []
+    for address in folder.glob("fake_atlas.*/address.json"):
+        pid = json.loads(address.read_text())["pid"]
+        try:
+            os.kill(pid, signal.SIGTERM)
+            left.append(pid)
+        except ProcessLookupError:
+            pass
+    return left
