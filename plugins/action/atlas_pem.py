@@ -1,0 +1,43 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import os
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.atlas.x509.plugins.module_utils import _pem
+from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error
+
+
+class ActionModule(ActionBase):
+    """Bring the PEM from the controller to the module: as an argument that is never logged, so no file is left on the way."""
+
+    _supports_check_mode = True
+    _supports_async = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        source = os.path.expanduser(str(arguments.get("src") or ""))
+        if "content_base64" in arguments:
+            return dict(result, failed=True, msg="content_base64: is filled by the action plugin; give src")
+        if source and not (self._task.check_mode and not os.path.exists(source)):
+            try:
+                arguments["content_base64"] = base64.b64encode(_pem.read(self._find_needle("files", source))).decode("ascii")
+            except AtlasX509Error as error:
+                return dict(result, failed=True, msg="src: {0}".format(error.message))
+            except OSError as error:
+                return dict(result, failed=True, msg="src: {0} cannot be read on the controller: {1}".format(source, error.strerror))
+        wrap_async = self._task.async_val and not self._connection.has_native_async
+        result.update(
+            self._execute_module(
+                module_name="atlas.x509.atlas_pem", module_args=arguments, task_vars=task_vars, wrap_async=wrap_async
+            )
+        )
+        if not wrap_async:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result

@@ -1,0 +1,44 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+import base64
+import os
+import secrets
+
+from ansible.plugins.action import ActionBase
+
+from ansible_collections.atlas.x509.plugins.module_utils import _fetch, _pem
+from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error
+
+
+class ActionModule(ActionBase):
+    """Bring a PEM from a host to the controller, and return none of it.
+
+    What a module returns passes through the output of the connection, which ssh prints at -vvv. So the module returns the PEM
+    combined with a one-time pad that only this process and the module know: without the pad it is noise.
+    """
+
+    _supports_check_mode = True
+
+    def run(self, tmp=None, task_vars=None):
+        result = super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        if "pad_base64" in arguments:
+            return dict(result, failed=True, msg="pad_base64: is filled by the action plugin")
+        pad = secrets.token_bytes(_pem.MAX_SIZE)
+        arguments["pad_base64"] = base64.b64encode(pad).decode("ascii")
+        found = self._execute_module(module_name="atlas.x509.atlas_pem_fetch", module_args=arguments, task_vars=task_vars)
+        self._remove_tmp_path(self._connection._shell.tmpdir)
+        veiled = found.pop("veiled", None)
+        result.update(found)
+        if veiled is None or found.get("failed") or self._task.check_mode:
+            return result
+        try:
+            pem = _fetch.unveil(base64.b64decode(veiled), pad)
+            result["changed"] = _fetch.keep(os.path.expanduser(arguments["dest"]), pem, found["certificate"])
+        except AtlasX509Error as error:
+            result.update(failed=True, msg=error.message)
+        return result

@@ -1,0 +1,238 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Atlas as we use it: list a user's unexpired certificates, list the managed users, issue one certificate.
+
+A read is repeated while that can help, and a failed read is an exception, never an empty list. The write is sent once;
+what is known afterwards is in the exception: :class:`NotIssued` or :class:`OutcomeUnknown`.
+"""
+
+import base64
+import json
+import re
+import time
+from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from urllib.parse import quote, urlencode
+
+from ansible_collections.atlas.x509.plugins.module_utils import _advice, _retry, _time
+from ansible_collections.atlas.x509.plugins.module_utils._auth import Bearer, Digest
+from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
+from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, NotIssued, OutcomeUnknown, ServiceError
+from ansible_collections.atlas.x509.plugins.module_utils._http import Answer, NoAnswer, Transport
+from ansible_collections.atlas.x509.plugins.module_utils._options import Connection, Credentials
+from ansible_collections.atlas.x509.plugins.module_utils._pem import MAX_SIZE
+
+PAGE_SIZE = 500
+MAX_PAGES = 10000
+
+_LEADING_ZERO = re.compile(rb'("_id"\s*:\s*)0+(?=[0-9])')
+
+
+class Client:
+    """One service, one set of credentials, for one run of a module. Use it with ``with``: leaving revokes a token made here."""
+
+    def __init__(self, connection: Connection, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._connection = connection
+        self._sleep = sleep
+        self._transport = Transport(connection)
+        self._auth = self._authentication(connection.credentials)
+        self.now = self._transport.now
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(self, *_exception: Any) -> None:
+        try:
+            if isinstance(self._auth, Bearer) and self._auth.can_renew and self._auth.token:
+                form = {"token": self._auth.token, "token_type_hint": "access_token"}
+                self._transport.exchange("POST", *self._token_request("revoke", form))
+        except NoAnswer:
+            pass  # it ends by itself within the hour, and what the run did stands
+        finally:
+            self._transport.close()
+
+    @property
+    def clock_offset(self) -> float:
+        """Seconds by which the service's clock is ahead of this machine's."""
+        return self._transport.clock_offset.total_seconds()
+
+    def certificates(self, project_id: str, username: str) -> List[Certificate]:
+        """All unexpired certificates of one user, the one issued last at the end. :class:`ServiceError` when they cannot be read."""
+        context = self._context(project_id, username)
+        found = {}  # type: Dict[int, Certificate]
+        for item in self._items(self._certificates_path(project_id, username), context):
+            certificate = _certificate(item, username)
+            found[certificate.serial] = certificate
+        return sorted(found.values(), key=lambda certificate: certificate.order)
+
+    def managed_users(self, project_id: str) -> List[str]:
+        """The names of the project's users whose certificates Atlas manages, in order. :class:`ServiceError` when they cannot be read."""
+        items = self._items("/groups/{0}/databaseUsers".format(project_id), self._context(project_id, ""))
+        try:
+            return sorted({_text(item, "username") for item in items if item.get("x509Type") == "MANAGED"})
+        except ValueError as error:
+            raise ServiceError("Atlas lists a database user that cannot be read ({0})".format(error), Failure(200)) from None
+
+    def issue(self, project_id: str, username: str, months: int, receive: Callable[[bytes], None]) -> None:
+        """Issue one certificate; ``receive`` gets the answer as it arrives and must keep it. Sent once, never repeated."""
+        context = self._context(project_id, username, writing=True)
+        kept = _Bounded(receive)
+        body = json.dumps({"monthsUntilExpiration": months}).encode("ascii")
+        headers = {"Accept": self._connection.media_type, "Content-Type": self._connection.media_type, "Accept-Encoding": "identity"}
+        path = self._base() + self._certificates_path(project_id, username)
+        try:
+            answer = self._transport.exchange("POST", path, self._auth, headers, body, kept)
+        except NoAnswer as error:
+            if not error.sent:
+                raise NotIssued("the request was not sent, nothing was issued: {0}".format(self._unreachable(error))) from None
+            raise OutcomeUnknown("the answer to the request for a certificate was lost: {0}".format(error.reason)) from None
+        if answer.status >= 500 or answer.status == 408:
+            raise OutcomeUnknown("Atlas failed while it was asked for a certificate: " + _advice.sentence(answer.failure, context), answer.failure)
+        if not 200 <= answer.status < 300:
+            raise NotIssued("nothing was issued: " + self._refusal(answer, context), answer.failure)
+
+    def _authentication(self, credentials: Credentials) -> Any:
+        if credentials.kind == "private_api_key":
+            return Digest(credentials.public, credentials.secret)
+        if credentials.kind == "access_token":
+            return Bearer(credentials.secret)
+        return Bearer(make=self._make_token)
+
+    def _make_token(self) -> str:
+        path, auth, headers, body = self._token_request("token", {"grant_type": "client_credentials"})
+        answer = self._persistently("POST", path, auth, headers, self._context("", ""), body)
+        try:
+            return _text(json.loads(answer.body.decode("utf-8")), "access_token")
+        except ValueError:
+            raise ServiceError("the answer to the login is not a token: check base_url and the proxy settings", Failure(200)) from None
+
+    def _token_request(self, operation: str, form: Mapping[str, str]) -> Tuple[str, "_Basic", Dict[str, str], bytes]:
+        credentials = self._connection.credentials
+        headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
+        return "/api/oauth/" + operation, _Basic(credentials.public, credentials.secret), headers, urlencode(form).encode("ascii")
+
+    def _items(self, path: str, context: _advice.Context) -> Iterator[Dict[str, Any]]:
+        """The results of every page. The end is the page that names no next one and is not full."""
+        headers = {"Accept": self._connection.media_type}
+        for number in range(1, MAX_PAGES + 1):
+            query = "?pageNum={0}&itemsPerPage={1}".format(number, PAGE_SIZE)
+            answer = self._persistently("GET", self._base() + path + query, self._auth, headers, context)
+            page = parse_page(answer.body)
+            for item in page["results"]:
+                yield item
+            named = any(isinstance(link, dict) and link.get("rel") == "next" for link in page.get("links") or [])
+            if not named and len(page["results"]) < PAGE_SIZE:
+                return
+        raise ServiceError("Atlas sends page after page without an end")
+
+    def _persistently(
+        self, method: str, path: str, auth: Any, headers: Dict[str, str], context: _advice.Context, body: Optional[bytes] = None
+    ) -> Answer:
+        """Ask until there is a 200, as often as ``retries`` allows and while waiting can help."""
+        attempt = 1
+        while True:
+            answer = None  # type: Optional[Answer]
+            try:
+                answer = self._transport.exchange(method, path, auth, headers, body)
+            except NoAnswer as error:
+                problem, failure, received = self._unreachable(error), Failure(), {}  # type: str, Failure, Mapping[str, str]
+            else:
+                if answer.status == 200:
+                    return answer
+                problem, failure, received = self._refusal(answer, context), answer.failure, answer.headers
+            attempt += 1
+            pause = _retry.wait(attempt, failure, received, self.now())
+            if pause is None or attempt > self._connection.retries + 1:
+                raise ServiceError(problem, failure if answer else None)
+            self._sleep(pause)
+
+    def _refusal(self, answer: Answer, context: _advice.Context) -> str:
+        if 300 <= answer.status < 400:
+            return "{0} answers with a redirect (HTTP {1}), and redirects are not followed: check base_url".format(
+                self._connection.base_url, answer.status
+            )
+        return _advice.sentence(answer.failure, context)
+
+    def _unreachable(self, error: NoAnswer) -> str:
+        return "cannot reach {0}: {1}".format(self._connection.base_url, error.reason)
+
+    def _base(self) -> str:
+        return "/api/atlas/" + self._connection.api_version
+
+    def _context(self, project_id: str, username: str, writing: bool = False) -> _advice.Context:
+        credentials = "{0.kind} from {0.source}".format(self._connection.credentials)
+        return _advice.Context(project_id, username, credentials, writing)
+
+    @staticmethod
+    def _certificates_path(project_id: str, username: str) -> str:
+        return "/groups/{0}/databaseUsers/{1}/certs".format(project_id, quote(username, safe=""))
+
+
+class _Basic:
+    """Sign with user and password (RFC 7617), in UTF-8 where ``requests`` would take latin-1."""
+
+    def __init__(self, user: str, password: str) -> None:
+        self._value = base64.b64encode("{0}:{1}".format(user, password).encode("utf-8")).decode("ascii")
+
+    def __call__(self, request: Any) -> Any:
+        request.headers["Authorization"] = "Basic " + self._value
+        return request
+
+
+class _Bounded:
+    """Pass on what can be a PEM, and stop at what is too large to be one."""
+
+    def __init__(self, receive: Callable[[bytes], None]) -> None:
+        self._receive = receive
+        self._room = MAX_SIZE
+
+    def __call__(self, chunk: bytes) -> None:
+        self._receive(chunk[: self._room])
+        self._room -= len(chunk)
+        if self._room < 0:
+            raise NoAnswer("the answer is larger than {0} bytes, and no PEM is".format(MAX_SIZE), sent=True)
+
+
+def parse_page(body: bytes) -> Dict[str, Any]:
+    """One page of a list. :class:`ServiceError` for anything that is not one: it must never count as an empty list.
+
+    Atlas's own documentation shows a serial number with a leading zero, which JSON does not allow; it is read as the number that it is.
+    """
+    page = _json(body)
+    if page is None:
+        page = _json(_LEADING_ZERO.sub(rb"\1", body))
+    results = page.get("results") if isinstance(page, dict) else None
+    if not isinstance(page, dict) or not isinstance(results, list) or not all(isinstance(item, dict) for item in results):
+        raise ServiceError("the answer is not a list as Atlas writes it: check base_url and the proxy settings", Failure(200))
+    return page
+
+
+def _json(body: bytes) -> Any:
+    try:
+        return json.loads(body.decode("utf-8"))
+    except ValueError:
+        return None
+
+
+def _certificate(item: Mapping[str, Any], username: str) -> Certificate:
+    serial = item.get("_id")
+    try:
+        if not isinstance(serial, int) or isinstance(serial, bool):
+            raise ValueError("_id")
+        return Certificate(
+            serial=serial,
+            subject=_text(item, "subject"),
+            common_name=username,
+            not_before=_time.parse_moment(_text(item, "createdAt")),
+            not_after=_time.parse_moment(_text(item, "notAfter")),
+        )
+    except ValueError as error:
+        raise ServiceError("Atlas lists a certificate that cannot be read ({0})".format(error), Failure(200)) from None
+
+
+def _text(item: Mapping[str, Any], key: str) -> str:
+    value = item.get(key) if isinstance(item, dict) else None
+    if not isinstance(value, str):
+        raise ValueError(key)
+    return value

@@ -1,0 +1,235 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Look, decide, and carry it out: the order of steps that keeps the promise.
+
+Up to the POST everything that can fail fails; from the POST on, whatever fails leaves what was received on disk.
+"""
+
+import signal
+from contextlib import contextmanager
+from typing import Iterator, List, NamedTuple, Optional, Tuple
+
+from ansible_collections.atlas.x509.plugins.module_utils import _pem, _verify
+from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
+from ansible_collections.atlas.x509.plugins.module_utils._client import Client
+from ansible_collections.atlas.x509.plugins.module_utils._decision import ISSUE, REFUSE, Plan, Seen, decide
+from ansible_collections.atlas.x509.plugins.module_utils._errors import (
+    AtlasX509Error,
+    KeyKept,
+    OptionError,
+    OutcomeUnknown,
+    PemError,
+    Refused,
+    ServiceError,
+    StoreError,
+)
+from ansible_collections.atlas.x509.plugins.module_utils._request import Request
+from ansible_collections.atlas.x509.plugins.module_utils._store import Reservation, apply_attributes, differing, pending_path
+from ansible_collections.atlas.x509.plugins.module_utils._time import iso
+
+CLOCK_TOLERANCE = 300.0
+"""Seconds by which this machine's clock may be off before it is worth a warning."""
+
+
+class Outcome(NamedTuple):
+    """What was done, or would be. ``certificate`` is the one to use; None when it is yet to be issued.
+
+    ``replaced`` says that the file at ``path`` is a new one.
+    """
+
+    plan: Plan
+    changed: bool
+    certificate: Optional[Certificate]
+    path_is_current: bool
+    unexpired: Tuple[Certificate, ...]
+    backup_file: Optional[str] = None
+    warnings: Tuple[str, ...] = ()
+    replaced: bool = False
+
+
+def survey(client: Client, request: Request) -> Plan:
+    """List, look and decide. Changes nothing. Raises :class:`Refused` when the decision is no."""
+    wanted = request.wanted
+    listed = tuple(client.certificates(wanted.project_id, wanted.username))
+    seen = Seen(listed, _pem.look_at(wanted.path), _pem.look_at(pending_path(wanted.path)), request.hosts)
+    now = client.now()
+    if wanted.rotate_before and wanted.rotate_before > now:
+        raise OptionError(
+            "rotate_before: {0} lies in the future of the service's clock ({1}); until then every run would issue".format(
+                iso(wanted.rotate_before), iso(now)
+            )
+        )
+    plan = decide(wanted, seen, now)
+    if plan.verdict.decision == REFUSE:
+        raise Refused("{0}: {1}".format(wanted.username, plan.verdict.why), plan)
+    return plan
+
+
+def foresee(client: Client, request: Request, plan: Plan) -> Outcome:
+    """What :func:`carry_out` would do, for check mode."""
+    warnings = _warnings(client, request, plan)
+    if plan.verdict.decision == ISSUE:
+        return Outcome(plan, True, None, False, plan.unexpired, warnings=warnings)
+    adopts = plan.leftover == "adopt"
+    changes = differing(request.wanted.path, request.attributes) if plan.path_is_current else []
+    return Outcome(plan, adopts or bool(changes), plan.current, adopts or plan.path_is_current, plan.unexpired, warnings=warnings)
+
+
+def carry_out(client: Client, request: Request, plan: Plan) -> Outcome:
+    """Do what the plan says, after deciding again under the lock: a rival run may have done it in the meantime."""
+    if plan.verdict.decision != ISSUE and plan.leftover not in ("adopt", "discard"):
+        changed = bool(apply_attributes(request.wanted.path, request.attributes)) if plan.path_is_current else False
+        warnings = _warnings(client, request, plan)
+        return Outcome(plan, changed, plan.current, plan.path_is_current, plan.unexpired, warnings=warnings)
+    with Reservation(request.wanted.path, request.create_directory) as reservation:
+        plan = survey(client, request)
+        if plan.verdict.decision == ISSUE:
+            return _issue(client, request, plan, reservation)
+        return _keep(client, request, plan, reservation)
+
+
+def _keep(client: Client, request: Request, plan: Plan, reservation: Reservation) -> Outcome:
+    warnings, backup_file, changed = _warnings(client, request, plan), None, False
+    adopts = plan.leftover == "adopt"
+    if adopts:
+        try:
+            reservation.stage(_pem.from_answer(_pem.read(reservation.pending)))
+            backup_file = reservation.publish(request.attributes, request.backup or _is_foreign(request))
+        except OSError as error:
+            raise StoreError("{0} cannot be put in place: {1}; it stays there".format(reservation.pending, error.strerror)) from error
+    elif plan.leftover == "discard":
+        reservation.discard()
+    if plan.path_is_current:
+        changed = bool(apply_attributes(request.wanted.path, request.attributes))
+    here = adopts or plan.path_is_current
+    return Outcome(plan, adopts or changed, plan.current, here, plan.unexpired, backup_file, warnings, replaced=adopts)
+
+
+def _issue(client: Client, request: Request, plan: Plan, reservation: Reservation) -> Outcome:
+    warnings = list(_warnings(client, request, plan))
+    aside = reservation.set_aside()
+    if aside:
+        warnings.append("an earlier run had kept something that is of no use now; it was moved to {0}".format(aside))
+    reservation.reserve_space()
+    lost = _obtain(client, request, plan, reservation)
+    try:
+        certificate, backup_file = _put_in_place(client, request, reservation)
+    except (AtlasX509Error, OSError) as error:
+        reservation.unstage()
+        raise _kept(client, request, plan, reservation, error) from None
+    warnings.extend(lost)
+    unexpired = plan.unexpired + (certificate,)
+    try:
+        listed = tuple(client.certificates(request.wanted.project_id, request.wanted.username))
+        known = {one.serial for one in plan.unexpired} | {certificate.serial}
+        rivals = [str(one.serial) for one in listed if one.serial not in known] if not lost else []
+        if rivals:
+            warnings.append("at the same time another run issued {0} for this user; the next run converges on the one issued last".format(
+                ", ".join(rivals)))
+        unexpired = listed if any(one.serial == certificate.serial for one in listed) else unexpired
+    except ServiceError as error:
+        warnings.append("the certificate is in place, but the list could not be read again: {0}".format(error.message))
+    return Outcome(plan, True, certificate, True, unexpired, backup_file, tuple(warnings), replaced=True)
+
+
+def _obtain(client: Client, request: Request, plan: Plan, reservation: Reservation) -> List[str]:
+    """Send the one POST and keep its answer. When the answer is lost: say what was issued, and with ``reissue`` send one more.
+
+    Returns warnings about a certificate that was issued and lost on the way.
+    """
+    wanted = request.wanted
+    warnings = []  # type: List[str]
+    while True:
+        try:
+            with _signals_held():
+                try:
+                    client.issue(wanted.project_id, wanted.username, request.months, reservation.receive)
+                finally:
+                    received = reservation.received()
+            if received.strip():
+                return warnings
+            raise OutcomeUnknown("Atlas said that it issued a certificate and sent nothing")
+        except OutcomeUnknown as error:
+            consequence, new = _aftermath(client, request, plan)
+            if reservation.received().strip() or warnings or not new or wanted.on_orphan != "reissue":
+                raise _lost(error, consequence, reservation) from None
+            warnings.append("{0}; {1}; issued once more, because on_orphan is reissue".format(error.message, consequence))
+            reservation.reserve_space()
+
+
+def _put_in_place(client: Client, request: Request, reservation: Reservation) -> Tuple[Certificate, Optional[str]]:
+    wanted = request.wanted
+    pem = _pem.from_answer(reservation.received())
+    look = _pem.look_at(reservation.stage(pem))
+    problem = _verify.problem(look, pem, wanted.username, wanted.project_id, client.now())
+    if problem or look.certificate is None:
+        raise PemError(problem or "it sent no certificate")
+    return look.certificate, reservation.publish(request.attributes, request.backup or _is_foreign(request))
+
+
+def _is_foreign(request: Request) -> bool:
+    return _pem.look_at(request.wanted.path).is_foreign(request.wanted.username, request.wanted.project_id)
+
+
+def _aftermath(client: Client, request: Request, plan: Plan) -> Tuple[str, List[Certificate]]:
+    """What Atlas lists now that it did not list before, as a clause and as data."""
+    before = {one.serial for one in plan.unexpired}
+    try:
+        listed = client.certificates(request.wanted.project_id, request.wanted.username)
+    except ServiceError as error:
+        return "whether a certificate was issued is unknown, because the list cannot be read either ({0})".format(error.message), []
+    new = [one for one in listed if one.serial not in before]
+    if not new:
+        return "Atlas lists no new certificate, so nothing was issued and trying again is safe", []
+    names = ", ".join("{0} until {1}".format(one.serial, iso(one.not_after)) for one in new)
+    return "Atlas lists a new certificate, {0}, whose key was lost on the way".format(names), new
+
+
+def _lost(error: OutcomeUnknown, consequence: str, reservation: Reservation) -> AtlasX509Error:
+    if reservation.received().strip():
+        kept = "what arrived is kept in {0}".format(reservation.pending)
+        return KeyKept("{0}; {1}; {2}".format(error.message, consequence, kept), error.failure, {"parked": reservation.pending})
+    return OutcomeUnknown("{0}; {1}".format(error.message, consequence), error.failure)
+
+
+def _kept(client: Client, request: Request, plan: Plan, reservation: Reservation, error: Exception) -> KeyKept:
+    what = error.message if isinstance(error, AtlasX509Error) else getattr(error, "strerror", None) or type(error).__name__
+    _consequence, new = _aftermath(client, request, plan)
+    names = ", ".join(str(one.serial) for one in new) or "none that was not there before"
+    return KeyKept(
+        "Atlas answered the request for a certificate, but {0}. The answer is kept in {1}, and {2} is as it was. New in Atlas's list: {3}. "
+        "Run again when the cause is mended: a good PEM there is then taken up, nothing is issued twice".format(
+            what, reservation.pending, request.wanted.path, names
+        ),
+        facts={"parked": reservation.pending},
+    )
+
+
+def _warnings(client: Client, request: Request, plan: Plan) -> Tuple[str, ...]:
+    warnings = []
+    if abs(client.clock_offset) > CLOCK_TOLERANCE:
+        warnings.append(
+            "this machine's clock is {0:.0f} minutes {1} the service's; dates are judged by the service's clock".format(
+                abs(client.clock_offset) / 60, "behind" if client.clock_offset > 0 else "ahead of"
+            )
+        )
+    if plan.leftover == "warn" and plan.verdict.decision != ISSUE:
+        warnings.append(
+            "an earlier run kept an answer of Atlas in {0} that cannot be used; look at it, then remove it".format(
+                pending_path(request.wanted.path)
+            )
+        )
+    return tuple(warnings)
+
+
+@contextmanager
+def _signals_held() -> Iterator[None]:
+    """Until the answer is on disk, an interrupt waits: it would throw away the only copy of a key."""
+    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    previous = signal.pthread_sigmask(signal.SIG_BLOCK, held)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, previous)

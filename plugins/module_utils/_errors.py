@@ -1,0 +1,83 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What can go wrong, and what is true of the world when it has.
+
+::
+
+    AtlasX509Error            base; never raised itself
+    |-- OptionError           an option is wrong; nothing was sent
+    |-- MissingLibrary        a Python library is missing; nothing was sent
+    |-- StoreError            a file or directory is not fit; nothing was issued because of it
+    |-- ServiceError          the service, or the way to it, said no; a read failed, nothing was changed
+    |   |-- NotIssued         the write was refused, or never sent: certainly nothing was issued
+    |   `-- OutcomeUnknown    the write was sent and its answer was lost: something may have been issued
+    |-- PemError              these bytes are not the PEM that they should be
+    |-- Refused               the decision is "no"; nothing was sent but reads
+    `-- KeyKept               a certificate was issued and is not in place; what came is kept, and the message says where
+"""
+
+from typing import Any, Dict, List, NamedTuple, Optional
+
+
+class Failure(NamedTuple):
+    """What the service said, as data: the HTTP status, Atlas's error code, its detail and its parameters.
+
+    Every field may be unknown: a proxy answers HTML, and a lost connection answers nothing.
+    """
+
+    status: Optional[int] = None
+    code: Optional[str] = None
+    detail: Optional[str] = None
+    parameters: Optional[List[Any]] = None
+
+
+class AtlasX509Error(Exception):
+    """Base of all. ``facts`` are further return values for the user, ready for JSON."""
+
+    def __init__(self, message: str, failure: Optional[Failure] = None, facts: Optional[Dict[str, Any]] = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.failure = failure
+        self.facts = facts or {}
+
+
+class OptionError(AtlasX509Error):
+    """An option is wrong. Nothing was sent."""
+
+
+class MissingLibrary(AtlasX509Error):
+    """A Python library is missing where the module runs. Nothing was sent."""
+
+
+class StoreError(AtlasX509Error):
+    """A file or directory is not fit for a private key. Nothing was issued because of it."""
+
+
+class ServiceError(AtlasX509Error):
+    """The service, or the way to it, said no. Nothing was changed."""
+
+
+class NotIssued(ServiceError):
+    """The write was refused or never sent: certainly nothing was issued, and trying again is safe."""
+
+
+class OutcomeUnknown(ServiceError):
+    """The write was sent and its answer was lost: a certificate may have been issued whose key nobody holds."""
+
+
+class PemError(AtlasX509Error):
+    """These bytes are not the PEM that they should be. The message never quotes them."""
+
+
+class Refused(AtlasX509Error):
+    """The decision is "no". Nothing was sent but reads. ``plan`` is the whole decision, as data."""
+
+    def __init__(self, message: str, plan: Any) -> None:
+        super().__init__(message)
+        self.plan = plan
+
+
+class KeyKept(AtlasX509Error):
+    """A certificate was issued and could not be put in place. What came is kept on disk; the message names the file."""

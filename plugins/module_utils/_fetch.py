@@ -1,0 +1,48 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Bring a PEM back from a host, unreadable on the way. The module's half runs on managed hosts: standard library only."""
+
+import os
+from typing import Any, Mapping
+
+from ansible_collections.atlas.x509.plugins.module_utils import _pem
+from ansible_collections.atlas.x509.plugins.module_utils._errors import PemError, StoreError
+from ansible_collections.atlas.x509.plugins.module_utils._store import Attributes, Reservation, obstacle
+
+
+def veil(pem: bytes, pad: bytes) -> bytes:
+    """Combine with a one-time pad: without the pad every PEM of that length is equally likely. Never use a pad twice."""
+    if len(pad) < len(pem):
+        raise PemError("the pad is shorter than the PEM")
+    return bytes(one ^ other for one, other in zip(pem, pad))
+
+
+unveil = veil
+"""The same operation undoes it."""
+
+
+def keep(dest: str, pem: bytes, expected: Mapping[str, Any]) -> bool:
+    """Put the PEM at ``dest``, 0600, in a directory made 0700 when it is missing; False when the same is there already.
+
+    ``expected`` is what the host said of it. :class:`PemError` when something else arrived.
+    """
+    there = _pem.look_at(dest)
+    if there.state == "pair" and there.certificate and there.certificate.fingerprint_sha256 == expected["fingerprint_sha256"]:
+        return False
+    problem = obstacle(dest, Attributes(), create_directory=True)
+    if problem:
+        raise StoreError(problem.replace("path:", "dest:", 1))
+    try:
+        with Reservation(dest, create_directory=True) as reservation:
+            reservation.set_aside()
+            reservation.reserve_space()
+            look = _pem.look_at(reservation.stage(pem))
+            if look.state != "pair" or not look.certificate or look.certificate.fingerprint_sha256 != expected["fingerprint_sha256"]:
+                reservation.unstage()
+                raise PemError("what arrived is not the PEM that the host holds; {0} is as it was".format(dest))
+            reservation.publish(Attributes(), backup=False)
+    except OSError as error:
+        raise StoreError("{0} cannot be written: {1}".format(os.path.dirname(dest), error.strerror)) from error
+    return True

@@ -1,0 +1,206 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Carry requests to the service and answers back. Knows HTTP and nothing of certificates.
+
+Nothing here follows a redirect, repeats a request that may have had an effect, or lets a library's message reach
+the user: those quote URLs, and a proxy's URL can hold a password.
+"""
+
+import ssl
+import time
+from datetime import datetime, timedelta
+from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional
+
+from ansible_collections.atlas.x509.plugins.module_utils import _advice, _time
+from ansible_collections.atlas.x509.plugins.module_utils._auth import Bearer, Digest
+from ansible_collections.atlas.x509.plugins.module_utils._deps import library
+from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure
+from ansible_collections.atlas.x509.plugins.module_utils._options import Connection
+
+MAX_BODY = 32 * 1024 * 1024
+"""Bytes. A page of 500 certificates has 100 kB."""
+
+_PIECE = 4096
+_SMALL_PIECE = 16  # so that a deadline is noticed although a byte a second arrives
+
+
+class Answer(NamedTuple):
+    """A whole answer. ``headers`` are looked up without regard to case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def failure(self) -> Failure:
+        """What it says when it is an error."""
+        return _advice.failure_of(self.status, self.headers, self.body)
+
+
+class NoAnswer(Exception):
+    """The connection failed. ``sent`` is False only when it is certain that the request did not reach the service."""
+
+    def __init__(self, reason: str, sent: bool) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.sent = sent
+
+
+class Transport:
+    """Kept-alive connections to one service, and the service's clock."""
+
+    def __init__(self, connection: Connection) -> None:
+        requests = library("requests")
+        self._requests = requests
+        self._connection = connection
+        self._offset = timedelta(0)
+        self.clock_seen = False
+        self._session = requests.Session()
+        self._session.headers["User-Agent"] = "atlas.x509 (Ansible)"
+        adapter = requests.adapters.HTTPAdapter(pool_maxsize=16, max_retries=0)
+        for prefix in ("https://", "http://"):
+            self._session.mount(prefix, adapter)
+        # http is for loopback only, and a proxy named in the environment is elsewhere.
+        self._session.trust_env = connection.base_url.startswith("https://")
+
+    def now(self) -> datetime:
+        """The service's clock, as its last ``Date`` showed it; this machine's before the first answer."""
+        return _time.now() + self._offset
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """How far the service's clock is ahead of this machine's."""
+        return self._offset
+
+    def exchange(
+        self,
+        method: str,
+        path: str,
+        auth: Any,
+        headers: Dict[str, str],
+        body: Optional[bytes] = None,
+        receive: Optional[Callable[[bytes], None]] = None,
+    ) -> Answer:
+        """Send one request and read its whole answer; :class:`NoAnswer` when the connection fails.
+
+        A 401 that only asks for (other) credentials is answered, once: it is certain that nothing was done.
+        ``receive`` is given the body of a 2xx answer as it arrives, and that answer's ``body`` is empty.
+        """
+        if isinstance(auth, Bearer) and not auth.token:
+            auth.renew("")
+        answered = False
+        while True:
+            used = auth.nonce if isinstance(auth, Digest) else getattr(auth, "token", "")
+            answer = self._send(method, path, auth, headers, body, receive)
+            if answer.status != 401 or not self._try_again(auth, answer, used, answered):
+                return answer
+            answered = True
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._session.close()
+
+    def _try_again(self, auth: Any, answer: Answer, used: str, answered: bool) -> bool:
+        challenge = answer.headers.get("WWW-Authenticate")
+        if answer.failure.code not in (None, "UNEXPECTED_ERROR", "invalid_token"):
+            return False  # the key is known, and has no role: a new signature changes nothing
+        if isinstance(auth, Digest):
+            return (not answered or auth.is_stale(challenge)) and auth.take_up(challenge, used)
+        if isinstance(auth, Bearer) and not answered and auth.can_renew and used:
+            auth.renew(used)
+            return True
+        return False
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        auth: Any,
+        headers: Dict[str, str],
+        body: Optional[bytes],
+        receive: Optional[Callable[[bytes], None]],
+    ) -> Answer:
+        errors = self._requests.exceptions
+        try:
+            response = self._session.request(
+                method,
+                self._connection.base_url + path,
+                auth=auth,  # given always: without it, requests would look into ~/.netrc
+                headers=headers,
+                data=body,
+                timeout=self._connection.timeout,
+                verify=self._connection.verify,
+                allow_redirects=False,
+                stream=True,
+            )
+        except errors.RequestException as error:
+            raise NoAnswer(_reason(error), sent=not _never_sent(error, errors)) from None
+        with response:
+            self._read_clock(response.headers.get("Date"))
+            takes = receive if receive and 200 <= response.status_code < 300 else None
+            content = bytearray()
+            for piece in self._pieces(response, _SMALL_PIECE if takes else _PIECE):
+                if takes:
+                    takes(piece)
+                else:
+                    content += piece
+            return Answer(response.status_code, response.headers, bytes(content))
+
+    def _pieces(self, response: Any, size: int) -> Iterator[bytes]:
+        deadline, total = time.monotonic() + self._connection.timeout, 0
+        try:
+            for piece in response.iter_content(size):
+                total += len(piece)
+                yield piece
+                if total > MAX_BODY:
+                    raise NoAnswer("the answer is larger than {0} bytes".format(MAX_BODY), sent=True)
+                if time.monotonic() > deadline:
+                    raise NoAnswer("the answer was not complete after {0} s".format(self._connection.timeout), sent=True)
+        except self._requests.exceptions.RequestException as error:
+            raise NoAnswer(_reason(error), sent=True) from None
+        expected = response.headers.get("Content-Length", "")
+        if expected.isdigit() and not response.headers.get("Content-Encoding") and total != int(expected):
+            raise NoAnswer("the answer was cut after {0} of {1} bytes".format(total, expected), sent=True)
+
+    def _read_clock(self, header: Optional[str]) -> None:
+        date = _time.parse_http_date(header)
+        if date:
+            self._offset = date - _time.now()
+            self.clock_seen = True
+
+
+def _chain(error: BaseException) -> Iterator[BaseException]:
+    """The error and what it was raised for, outermost first: urllib3 keeps causes in ``reason`` and in ``args``."""
+    seen, queue = set(), [error]  # type: ignore[var-annotated]
+    while queue:
+        current = queue.pop(0)
+        if id(current) in seen:
+            continue
+        seen.add(id(current))
+        yield current
+        inner = [getattr(current, "reason", None), current.__cause__, current.__context__] + list(current.args)
+        queue.extend(item for item in inner if isinstance(item, BaseException))
+
+
+def _reason(error: BaseException) -> str:
+    """Why a connection failed, in words that hold neither URL nor header."""
+    texts = []
+    for inner in _chain(error):
+        if isinstance(inner, ssl.SSLCertVerificationError):
+            return "its certificate is not trusted: {0}; if it is signed by a private authority, set ca_path".format(inner.verify_message)
+        if "Timeout" in type(inner).__name__:
+            return "no answer in time"
+        if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, ssl.SSLError):
+            texts.append(inner.strerror)
+    if texts:
+        return texts[-1]
+    names = [type(inner).__name__ for inner in _chain(error)]
+    return "the connection was closed without an answer" if "RemoteDisconnected" in names else "the connection failed ({0})".format(names[-1])
+
+
+def _never_sent(error: BaseException, errors: Any) -> bool:
+    if isinstance(error, (errors.ConnectTimeout, errors.ProxyError, errors.InvalidURL, errors.InvalidSchema)):
+        return True
+    return any(type(inner).__name__ in ("NewConnectionError", "NameResolutionError") for inner in _chain(error))

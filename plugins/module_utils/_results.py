@@ -1,0 +1,123 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Between our types and what Ansible shows: dictionaries out, and those of ``atlas_pem_info`` in again.
+
+Serial numbers are strings: they have up to 63 bits, and JavaScript, so the AWX interface, rounds numbers above 53.
+"""
+
+from datetime import datetime
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+from ansible_collections.atlas.x509.plugins.module_utils import _time
+from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
+from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, OptionError, Refused
+from ansible_collections.atlas.x509.plugins.module_utils._pem import Look
+
+
+def certificate(one: Certificate) -> Dict[str, Any]:
+    """The public facts of one certificate. What is not known (a list has no fingerprint) is null."""
+    return {
+        "serial_number": str(one.serial),
+        "serial_hex": "{0:X}".format(one.serial),
+        "subject": one.subject,
+        "common_name": one.common_name,
+        "issuer": one.issuer,
+        "issuer_common_name": one.issuer_common_name,
+        "not_before": _time.iso(one.not_before),
+        "not_after": _time.iso(one.not_after),
+        "fingerprint_sha256": one.fingerprint_sha256,
+    }
+
+
+def dated(one: Certificate, now: datetime, renew_at: Optional[datetime] = None) -> Dict[str, Any]:
+    """The facts, with what depends on the time: whole days left, and when renewal is due."""
+    return dict(
+        certificate(one),
+        days_left=(one.not_after - now) // _time.DAY,
+        renew_at=_time.iso(renew_at) if renew_at else None,
+    )
+
+
+def listed(one: Certificate, now: datetime) -> Dict[str, Any]:
+    """The short form for lists: what Atlas lists, and the days left."""
+    full = dated(one, now)
+    return {key: full[key] for key in ("serial_number", "serial_hex", "subject", "common_name", "not_before", "not_after", "days_left")}
+
+
+def look(found: Look) -> Dict[str, Any]:
+    """What ``atlas_pem_info`` returns about a file."""
+    return {
+        "exists": found.state != "absent",
+        "state": found.state,
+        "detail": found.detail,
+        "key_matches": found.key_matches,
+        "certificate": certificate(found.certificate) if found.certificate else None,
+    }
+
+
+def look_from(value: Any, where: str) -> Tuple[Optional[Look], Optional[str], Tuple[str, ...]]:
+    """A look, the obstacle and the differing attributes from what ``atlas_pem_info`` returned on one host.
+
+    None for a host that could not be asked (unreachable, failed): its result has no ``state``.
+    """
+    if not isinstance(value, Mapping) or not value.get("state"):
+        return None, None, ()
+    facts = value.get("certificate")
+    try:
+        known = _certificate_from(facts) if facts else None
+    except (KeyError, TypeError, ValueError):
+        raise OptionError("{0}: not what atlas_pem_info returns".format(where)) from None
+    reason = None if value.get("placeable", True) else str(value.get("placeable_reason") or "a PEM cannot be placed there")
+    return Look(str(value["state"]), value.get("detail"), known), reason, tuple(value.get("attributes_differ") or ())
+
+
+def failure(error: AtlasX509Error) -> Dict[str, Any]:
+    """The return values of a failed module, beside ``msg``."""
+    values = dict(error.facts)
+    if error.failure:
+        values["failure"] = dict(error.failure._asdict())
+    if isinstance(error, Refused):
+        values.update(plan(error.plan))
+    return values
+
+
+def plan(decided: Any) -> Dict[str, Any]:
+    """A decision as return values, with the plan for the hosts when hosts were given."""
+    values = {
+        "decision": decided.verdict.decision,
+        "reason": decided.verdict.reason,
+        "unexpired": [listed(one, decided.now) for one in decided.unexpired],
+        "superseded": serials(decided.superseded),
+        "orphaned": serials(decided.orphaned),
+    }  # type: Dict[str, Any]
+    if decided.hosts_given:
+        values.update(
+            place=list(decided.place),
+            adjust=list(decided.adjust),
+            holders=list(decided.holders),
+            source=decided.holders[0] if decided.holders else None,
+            foreign=dict(decided.foreign),
+            not_placeable=dict(decided.not_placeable),
+            unasked=list(decided.unasked),
+        )
+    return values
+
+
+def serials(certificates: Tuple[Certificate, ...]) -> List[str]:
+    """Serial numbers, as strings."""
+    return [str(one.serial) for one in certificates]
+
+
+def _certificate_from(facts: Mapping[str, Any]) -> Certificate:
+    return Certificate(
+        serial=int(facts["serial_number"]),
+        subject=facts["subject"],
+        common_name=facts.get("common_name"),
+        issuer=facts.get("issuer"),
+        issuer_common_name=facts.get("issuer_common_name"),
+        not_before=_time.parse_moment(facts["not_before"]),
+        not_after=_time.parse_moment(facts["not_after"]),
+        fingerprint_sha256=facts.get("fingerprint_sha256"),
+    )

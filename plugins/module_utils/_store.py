@@ -1,0 +1,444 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Put a private key on disk so that it is never lost and never readable by others.
+
+Runs on managed hosts: Python 3.6 and later, standard library only.
+
+For ``/etc/app/mongodb.pem`` two more names are used, in the same directory, both 0600 from birth:
+
+* ``.mongodb.pem.atlas-pending``, the reservation: it proves before the POST that the directory can be written and has space,
+  it is the lock that a second run waits for, and it keeps the answer exactly as it came;
+* ``.mongodb.pem.atlas-new``, the next PEM: written, synced, read back and checked before a rename makes it ``mongodb.pem``.
+
+A run that dies leaves the reservation. Its lock dies with the process; what it holds is the next run's to judge.
+"""
+
+import errno
+import fcntl
+import grp
+import os
+import pwd
+import stat
+import tempfile
+import time
+from types import TracebackType
+from typing import Any, List, NamedTuple, Optional, Type
+
+from ansible_collections.atlas.x509.plugins.module_utils import _pem
+from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError, StoreError
+
+RESERVED = _pem.MAX_SIZE
+PATIENCE = 600.0
+"""Seconds that a run waits for another one that works on the same path. One issue takes seconds."""
+
+_FS_IOC_GETFLAGS = 0x80086601
+_IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
+
+
+class Attributes(NamedTuple):
+    """Who may read the file. None leaves the owner or group of a file that is replaced, and of a new one to the system."""
+
+    mode: int = 0o600
+    uid: Optional[int] = None
+    gid: Optional[int] = None
+
+
+class Place(NamedTuple):
+    """What speaks against placing a PEM (None: nothing), and which attributes of the file there are not as wanted."""
+
+    obstacle: Optional[str]
+    differing: List[str]
+
+
+def parse_mode(mode: Any) -> int:
+    """Read ``"0600"``, ``"640"`` or an octal YAML number. :class:`OptionError` for what would let everybody at the key."""
+    text = "{0:o}".format(mode) if isinstance(mode, int) else str(mode).strip()
+    try:
+        bits = int(text, 8)
+    except ValueError:
+        raise OptionError("mode: '{0}' is not an octal mode; write it quoted, such as '0600' or '0640'".format(mode)) from None
+    if bits & 0o007:
+        raise OptionError("mode: {0:04o} would let everybody on the machine at the private key; use 0600, or 0640 and a group".format(bits))
+    if bits > 0o777 or not bits & 0o400:
+        raise OptionError("mode: {0:04o} is no mode for a file that its owner reads; write it quoted, such as '0600' or '0640'".format(bits))
+    return bits
+
+
+def attributes(mode: Any, owner: Optional[str], group: Optional[str]) -> Attributes:
+    """The three options, resolved on this machine. :class:`OptionError` when there is no such user or group here."""
+    return Attributes(parse_mode(mode), _uid(owner), _gid(group))
+
+
+def differing(path: str, wanted: Attributes) -> List[str]:
+    """Which of ``mode``, ``owner`` and ``group`` are not as wanted, for a file that exists."""
+    found = os.lstat(path)
+    pairs = (
+        ("mode", stat.S_IMODE(found.st_mode), wanted.mode),
+        ("owner", found.st_uid, wanted.uid),
+        ("group", found.st_gid, wanted.gid),
+    )
+    return [name for name, have, want in pairs if want is not None and have != want]
+
+
+def obstacle(path: str, wanted: Attributes, create_directory: bool = False) -> Optional[str]:
+    """Why a PEM could not be placed at this path, as a sentence; None when nothing speaks against it. Writes nothing."""
+    directory = os.path.dirname(path)
+    if not os.path.isabs(path) or not os.path.basename(path):
+        return "path: '{0}' is not the absolute path of a file".format(path)
+    if not os.path.isdir(directory):
+        if os.path.lexists(directory):
+            return "path: {0} is not a directory".format(directory)
+        if create_directory:
+            return _directory_obstacle(_nearest(directory)) or _owner_obstacle(wanted)
+        return "path: the directory {0} does not exist".format(directory)
+    return _directory_obstacle(directory) or _file_obstacle(path) or _owner_obstacle(wanted)
+
+
+def inspect(path: str, mode: Any, owner: Optional[str], group: Optional[str]) -> Place:
+    """The place for a PEM, looked at without writing: an owner who does not exist is an obstacle like any other."""
+    try:
+        wanted = attributes(mode, owner, group)
+    except OptionError as error:
+        return Place(error.message, [])
+    problem = obstacle(path, wanted)
+    return Place(problem, differing(path, wanted) if problem is None and os.path.lexists(path) else [])
+
+
+def apply_attributes(path: str, wanted: Attributes) -> List[str]:
+    """Set what differs on the file at path; returns what was changed. :class:`StoreError` when the system refuses."""
+    changes = differing(path, wanted)
+    if changes:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            _set(descriptor, wanted)
+        except OSError as error:
+            raise StoreError("{0}: cannot set {1}: {2}".format(path, " and ".join(changes), error.strerror)) from error
+        finally:
+            os.close(descriptor)
+    return changes
+
+
+def pending_path(path: str) -> str:
+    """Where the answer for this path is kept until it is in place."""
+    return os.path.join(os.path.dirname(path), ".{0}.atlas-pending".format(os.path.basename(path)))
+
+
+class Reservation:
+    """The lock on one path, and the place where the answer is kept. Use it with ``with``.
+
+    Entering waits for a rival (at most ``PATIENCE`` seconds), and leaves what an earlier run kept untouched. Leaving
+    removes the reservation unless it holds something: what was received and not published always stays.
+    """
+
+    def __init__(self, path: str, create_directory: bool = False) -> None:
+        self.path = path
+        self.pending = pending_path(path)
+        self._new = os.path.join(os.path.dirname(path), ".{0}.atlas-new".format(os.path.basename(path)))
+        self._create_directory = create_directory
+        self._descriptor = -1
+        self._answer = bytearray()
+
+    def __enter__(self) -> "Reservation":
+        try:
+            if self._create_directory:
+                _make_directory(os.path.dirname(self.path))
+            self._descriptor = self._lock()
+        except OSError as error:
+            raise StoreError("{0} cannot be written: {1}".format(os.path.dirname(self.path), error.strerror)) from error
+        return self
+
+    def __exit__(
+        self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> None:
+        try:
+            if _pem.look_at(self.pending).state == "empty":
+                os.unlink(self.pending)
+        finally:
+            os.close(self._descriptor)
+
+    def reserve_space(self) -> None:
+        """Take the space for the answer now: whatever fails for want of it fails before the POST."""
+        try:
+            os.ftruncate(self._descriptor, 0)
+            _write(self._descriptor, b"\0" * RESERVED)
+            sync_directory(self.pending)
+        except OSError as error:
+            os.ftruncate(self._descriptor, 0)
+            raise StoreError(
+                "{0} cannot take a PEM: {1}".format(os.path.dirname(self.path), error.strerror)
+            ) from error
+
+    def discard(self) -> None:
+        """Forget what an earlier run kept; for when the same is in place."""
+        os.ftruncate(self._descriptor, 0)
+
+    def set_aside(self) -> Optional[str]:
+        """Move what an unlucky earlier run kept out of the way, under a name that says so; None when it kept nothing."""
+        if _pem.look_at(self.pending).state == "empty":
+            return None
+        kept = _unused("{0}.unusable-{1}".format(self.path, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())))
+        try:
+            os.rename(self.pending, kept)
+            sync_directory(kept)
+            previous, self._descriptor = self._descriptor, self._lock()
+        except OSError as error:
+            raise StoreError("{0} cannot be moved to {1}: {2}".format(self.pending, kept, error.strerror)) from error
+        os.close(previous)
+        return kept
+
+    def receive(self, chunk: bytes) -> None:
+        """Keep the next bytes of the answer, before anybody looks at them."""
+        try:
+            os.pwrite(self._descriptor, chunk, len(self._answer))
+        except OSError:
+            self._keep_elsewhere(chunk)
+        self._answer += chunk
+
+    def received(self) -> bytes:
+        """The whole answer, synced to disk first."""
+        try:
+            os.ftruncate(self._descriptor, len(self._answer))
+            os.fsync(self._descriptor)
+        except OSError:
+            self._keep_elsewhere(b"")
+            os.fsync(self._descriptor)
+        return bytes(self._answer)
+
+    def stage(self, pem: bytes) -> str:
+        """Write the next PEM beside ``path``, synced and read back; returns its name. It is not published yet."""
+        self.unstage()  # of a run that died: its reservation still holds all of it
+        descriptor = os.open(self._new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            os.fchmod(descriptor, 0o600)
+            _write(descriptor, pem)
+            if os.pread(descriptor, len(pem) + 1, 0) != pem:
+                raise StoreError("{0} does not hold what was written to it".format(self._new))
+        finally:
+            os.close(descriptor)
+        return self._new
+
+    def unstage(self) -> None:
+        """Remove the next PEM if it is there."""
+        try:
+            os.unlink(self._new)
+        except FileNotFoundError:
+            pass
+
+    def publish(self, wanted: Attributes, backup: bool) -> Optional[str]:
+        """Make what was staged the file at ``path``, with its attributes, in one step; returns the backup's name, if any.
+
+        The reservation is given up only after the rename is on disk.
+        """
+        backup_file = None
+        descriptor = os.open(self._new, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            _set(descriptor, _inherit(self.path, wanted))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        if backup and os.path.lexists(self.path):
+            backup_file = _keep_backup(self.path)
+        os.rename(self._new, self.path)
+        sync_directory(self.path)
+        os.ftruncate(self._descriptor, 0)
+        return backup_file
+
+    def _keep_elsewhere(self, chunk: bytes) -> None:
+        """The space was there and the disk fails all the same (a vanished mount, a broken device): any other place will do."""
+        descriptor, self.pending = tempfile.mkstemp(prefix=os.path.basename(self.path), suffix=".atlas-pending")
+        os.pwrite(descriptor, bytes(self._answer) + chunk, 0)
+        previous, self._descriptor = self._descriptor, descriptor
+        os.close(previous)
+
+    def _lock(self) -> int:
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            descriptor = os.open(self.pending, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+            try:
+                self._wait(descriptor, deadline)
+                if _is_same_file(descriptor, self.pending):
+                    self._own(descriptor)
+                    return descriptor
+            except BaseException:
+                os.close(descriptor)
+                raise
+            os.close(descriptor)  # the run that we waited for has removed it: take a new one
+
+    def _wait(self, descriptor: int, deadline: float) -> None:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except OSError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
+                    raise
+            if time.monotonic() > deadline:
+                raise StoreError("another run has been working on {0} for {1:.0f} seconds".format(self.path, PATIENCE))
+            time.sleep(0.05)
+
+    def _own(self, descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid not in (os.geteuid(), 0):
+            raise StoreError("{0} is not a file of ours; look at it and remove it".format(self.pending))
+        os.fchmod(descriptor, 0o600)
+
+
+def sync_directory(path: str) -> None:
+    """Make the names in the directory of ``path`` as durable as the files are."""
+    descriptor = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(descriptor, view) :]
+    os.fsync(descriptor)
+
+
+def _is_same_file(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _set(descriptor: int, wanted: Attributes) -> None:
+    found = os.fstat(descriptor)
+    uid = -1 if wanted.uid is None or wanted.uid == found.st_uid else wanted.uid
+    gid = -1 if wanted.gid is None or wanted.gid == found.st_gid else wanted.gid
+    if uid != -1 or gid != -1:
+        os.fchown(descriptor, uid, gid)
+    os.fchmod(descriptor, wanted.mode)  # last: a change of owner may clear bits, and nobody new may read before it
+
+
+def _inherit(path: str, wanted: Attributes) -> Attributes:
+    """Fill what was not asked for from the file that is replaced; only root can give files away."""
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return wanted
+    if os.geteuid() != 0:
+        return wanted
+    uid = found.st_uid if wanted.uid is None else wanted.uid
+    gid = found.st_gid if wanted.gid is None else wanted.gid
+    return Attributes(wanted.mode, uid, gid)
+
+
+def _keep_backup(path: str) -> str:
+    backup = _unused("{0}.{1}.{2}~".format(path, os.getpid(), time.strftime("%Y-%m-%d@%H:%M:%S")))
+    try:
+        # A second name for the old file: no copy of a key is made, and owner and mode stay what they were.
+        os.link(path, backup, follow_symlinks=False)
+    except OSError:
+        # A file system without hard links.
+        descriptor = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            _write(descriptor, _pem.read(path))
+        finally:
+            os.close(descriptor)
+    return backup
+
+
+def _unused(name: str) -> str:
+    while os.path.lexists(name):
+        name += "~"
+    return name
+
+
+def _make_directory(directory: str) -> None:
+    """Like ``mkdir -p -m 0700``, for every level that is missing: what leads to a key is nobody else's either."""
+    if not os.path.isdir(directory):
+        _make_directory(os.path.dirname(directory))
+        try:
+            os.mkdir(directory, 0o700)
+        except FileExistsError:
+            pass  # a rival made it a moment ago
+
+
+def _uid(owner: Optional[str]) -> Optional[int]:
+    if not owner:
+        return None
+    try:
+        return int(owner) if str(owner).isdigit() else pwd.getpwnam(owner).pw_uid
+    except KeyError:
+        raise OptionError("owner: there is no user '{0}' here".format(owner)) from None
+
+
+def _gid(group: Optional[str]) -> Optional[int]:
+    if not group:
+        return None
+    try:
+        return int(group) if str(group).isdigit() else grp.getgrnam(group).gr_gid
+    except KeyError:
+        raise OptionError("group: there is no group '{0}' here".format(group)) from None
+
+
+def _nearest(directory: str) -> str:
+    while not os.path.lexists(directory):
+        directory = os.path.dirname(directory)
+    return directory
+
+
+def _directory_obstacle(directory: str) -> Optional[str]:
+    if not os.path.isdir(directory):
+        return "path: {0} is not a directory".format(directory)
+    found = os.stat(directory)
+    if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
+        return "path: everybody may write in {0}, so anybody could exchange the PEM".format(directory)
+    if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids) or _is_frozen(directory):
+        return "path: the directory {0} may not be written".format(directory)
+    room = os.statvfs(directory)
+    if room.f_bavail * room.f_frsize < 2 * RESERVED:
+        return "path: no space is left in {0}".format(directory)
+    if room.f_files and not room.f_favail:
+        return "path: no inode is left in {0}".format(directory)
+    return None
+
+
+def _file_obstacle(path: str) -> Optional[str]:
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return "path: {0}: {1}".format(path, error.strerror)
+    if stat.S_ISDIR(found.st_mode):
+        return "path: {0} is a directory; give the path of the file".format(path)
+    if stat.S_ISLNK(found.st_mode):
+        return "path: {0} is a symbolic link to {1}; give the path of the file itself".format(path, os.readlink(path))
+    if not stat.S_ISREG(found.st_mode):
+        return "path: {0} is not a regular file".format(path)
+    if _is_frozen(path):
+        return "path: {0} is immutable (chattr)".format(path)
+    return None
+
+
+def _owner_obstacle(wanted: Attributes) -> Optional[str]:
+    if os.geteuid() == 0:
+        return None
+    if wanted.uid not in (None, os.geteuid()):
+        return "owner: only root can give a file to another user, and this runs as uid {0}".format(os.geteuid())
+    if wanted.gid not in (None, os.getegid()) and wanted.gid not in os.getgroups():
+        return "group: this runs as uid {0}, who is not in that group".format(os.geteuid())
+    return None
+
+
+def _is_frozen(path: str) -> bool:
+    """Whether ``chattr +i`` or ``+a`` forbids the rename. Unknown counts as no: not every file system has flags."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        flags = fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, b"\0" * 8)
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return bool(int.from_bytes(flags[:4], "little") & (_IMMUTABLE | _APPEND_ONLY))

@@ -1,0 +1,98 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Moments and spans. Every moment is aware and in UTC, every span a ``timedelta`` or a share of a lifetime."""
+
+import email.utils
+import re
+from calendar import monthrange
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple, Optional
+
+from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
+
+ZERO = timedelta(0)
+DAY = timedelta(days=1)
+
+_UNITS = {"h": timedelta(hours=1), "d": DAY, "w": timedelta(weeks=1)}
+_SPAN = re.compile(r"(\d{1,9})\s*([hdw%]?)\Z")
+_TIMES = ("T%H:%M:%S.%f%z", "T%H:%M:%S%z", "T%H:%M%z", "T%H:%M:%S.%f", "T%H:%M:%S", "T%H:%M", "")
+
+
+class Span(NamedTuple):
+    """How long before the end: a fixed ``length``, or a ``percent`` of the lifetime. One of the two is zero."""
+
+    length: timedelta = ZERO
+    percent: int = 0
+
+    def of(self, lifetime: timedelta) -> timedelta:
+        """This span for a certificate that lives that long."""
+        return self.length + lifetime * self.percent / 100
+
+
+def now() -> datetime:
+    """This machine's clock. The service's ``Date`` is preferred wherever one was seen."""
+    return datetime.now(timezone.utc)
+
+
+def parse_span(text: str, option: str) -> Span:
+    """Read ``30d``, ``2w``, ``36h``, ``33%``, or a plain integer, which is days; anything else is an :class:`OptionError`."""
+    match = _SPAN.match(text.strip())
+    if not match:
+        raise OptionError("{0}: '{1}' is not a span of time; write 30d, 2w, 36h, 33% or a number of days".format(option, text))
+    number, unit = int(match.group(1)), match.group(2) or "d"
+    if unit == "%":
+        if number >= 100:
+            raise OptionError("{0}: {1}% is the whole lifetime or more; write less than 100%".format(option, number))
+        return Span(percent=number)
+    try:
+        return Span(length=number * _UNITS[unit])
+    except OverflowError:
+        raise OptionError("{0}: '{1}' is longer than any certificate lives".format(option, text)) from None
+
+
+def parse_moment(text: str) -> datetime:
+    """Read an ISO 8601 moment; without an offset it is UTC, and a date alone is its first second. ValueError if it is none.
+
+    A blank instead of the ``T`` is read too: YAML turns an unquoted moment into a date, and Ansible prints it that way.
+    """
+    candidate = text.strip().replace(" ", "T", 1).replace("Z", "+00:00").replace("z", "+00:00")
+    candidate = re.sub(r"([+-]\d\d):?(\d\d)\Z", r"\1\2", candidate) if "T" in candidate else candidate
+    for time in _TIMES:
+        try:
+            moment = datetime.strptime(candidate, "%Y-%m-%d" + time)
+        except ValueError:
+            continue
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    raise ValueError("'{0}' is not an ISO 8601 moment such as 2026-11-22T08:00:00Z".format(text))
+
+
+def parse_http_date(text: Optional[str]) -> Optional[datetime]:
+    """Read the ``Date`` header of an answer (RFC 9110); None when it is absent or unreadable."""
+    try:
+        moment = email.utils.parsedate_to_datetime(text or "")
+    except (TypeError, ValueError):
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+
+
+def iso(moment: datetime) -> str:
+    """``2026-11-22T08:00:00Z``: to the second, always UTC, as Atlas writes it."""
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def add_months(moment: datetime, months: int) -> datetime:
+    """That many calendar months later, clamped at the end of the month as Atlas does (03-31 plus 3 is 06-30)."""
+    count = moment.year * 12 + moment.month - 1 + months
+    year, month = count // 12, count % 12 + 1
+    return moment.replace(year=year, month=month, day=min(moment.day, monthrange(year, month)[1]))
+
+
+def shortest_lifetime(months: int) -> timedelta:
+    """The fewest days that so many calendar months can have: 28 for one, 59 for two, 365 for twelve.
+
+    A rule that holds for the shortest holds on every day of the year: what works in July must not fail in February.
+    """
+    starts = [datetime(2026, month, monthrange(2026, month)[1], tzinfo=timezone.utc) for month in range(1, 13)]
+    return min(add_months(start, months) - start for start in starts)

@@ -1,0 +1,174 @@
+#!/usr/bin/python
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+DOCUMENTATION = r"""
+---
+module: atlas_pem_info
+short_description: Look what lies at the path of a PEM, and whether one could be placed there
+version_added: 1.0.0
+author: the atlas.x509 contributors (@atlas-x509)
+description:
+  - Says what a file with a certificate and a private key holds, in public facts only. The key never leaves the file.
+  - Says whether a PEM could be placed there, so that it is known before Atlas is asked for a certificate.
+  - What it returns is what M(atlas.x509.atlas_user_cert) takes as O(atlas.x509.atlas_user_cert#module:hosts).
+  - Runs on managed hosts with Python 3.6 or later and needs no library.
+options:
+  path:
+    description: The file, as an absolute path.
+    type: path
+    required: true
+  mode:
+    description: The permissions that the file should have, in octal and quoted.
+    type: raw
+    default: '0600'
+  owner:
+    description: The user who should own the file, by name or number.
+    type: str
+  group:
+    description: The group that the file should have, by name or number.
+    type: str
+extends_documentation_fragment:
+  - atlas.x509.attributes.info
+seealso:
+  - module: atlas.x509.atlas_pem
+  - module: atlas.x509.atlas_user_cert
+"""
+
+EXAMPLES = r"""
+---
+- name: Look at the certificate on every host
+  atlas.x509.atlas_pem_info:
+    path: /etc/app/mongodb.pem
+    owner: app
+  register: pem
+
+- name: Say until when it is valid
+  ansible.builtin.debug:
+    msg: "{{ pem.certificate.serial_number }} expires at {{ pem.certificate.not_after }}"
+  when: pem.state == "pair"
+"""
+
+RETURN = r"""
+---
+exists:
+  description: Whether anything is there.
+  returned: success
+  type: bool
+  sample: true
+state:
+  description:
+    - V(pair) is a certificate with its own private key. V(absent) and V(empty) are nothing.
+    - V(certificate_only), V(key_only), V(broken) (the key is damaged), V(mismatched) (the key of another certificate), V(encrypted) (the key
+      needs a passphrase) and V(unreadable) (no PEM, several keys, no regular file, too large, no permission) are of no use.
+  returned: success
+  type: str
+  sample: pair
+detail:
+  description: More about a state that is of no use; V(null) otherwise.
+  returned: success
+  type: str
+  sample: a symbolic link
+key_matches:
+  description: Whether the private key is that of the certificate; V(null) when there are not both.
+  returned: success
+  type: bool
+  sample: true
+certificate:
+  description: The first certificate in the file; V(null) when there is none.
+  returned: success
+  type: dict
+  contains:
+    serial_number:
+      description: The serial number in decimal, as a string because it has up to 63 bits.
+      type: str
+      returned: always
+      sample: "5433027191242719574"
+    serial_hex:
+      description: The serial number in hexadecimal, as C(openssl x509 -serial) shows it.
+      type: str
+      returned: always
+      sample: 4B65F3E5C42F4D56
+    subject:
+      description: The subject.
+      type: str
+      returned: always
+      sample: CN=app
+    common_name:
+      description: The common name of the subject, for Atlas the database user; V(null) when it has none or several.
+      type: str
+      returned: always
+      sample: app
+    issuer:
+      description: The issuer.
+      type: str
+      returned: always
+      sample: CN=64b7f0c2a1d3e4f5a6b7c8d9,OU=Atlas,O=MongoDB Inc
+    issuer_common_name:
+      description: The common name of the issuer, for Atlas the project; V(null) when it has none or several.
+      type: str
+      returned: always
+      sample: 64b7f0c2a1d3e4f5a6b7c8d9
+    not_before:
+      description: From when on it is valid, in ISO 8601 and UTC.
+      type: str
+      returned: always
+      sample: "2026-11-22T07:00:00Z"
+    not_after:
+      description: Until when it is valid, in ISO 8601 and UTC.
+      type: str
+      returned: always
+      sample: "2027-02-22T08:00:00Z"
+    fingerprint_sha256:
+      description: The SHA-256 fingerprint in hexadecimal.
+      type: str
+      returned: always
+      sample: 4d0a...
+placeable:
+  description: Whether a PEM could be placed there, as far as can be seen without writing.
+  returned: success
+  type: bool
+  sample: true
+placeable_reason:
+  description: Why not; V(null) when it could.
+  returned: success
+  type: str
+  sample: "owner: there is no user 'app' here"
+attributes_differ:
+  description: Which of V(mode), V(owner) and V(group) the file has otherwise than asked for.
+  returned: success
+  type: list
+  elements: str
+  sample: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _pem, _results, _store
+from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
+
+
+def main():
+    module = AnsibleModule(
+        argument_spec=dict(_file_options.ATTRIBUTES, path={"type": "path", "required": True}),
+        supports_check_mode=True,
+    )
+    path = module.params["path"]
+    try:
+        _store.parse_mode(module.params["mode"])
+    except OptionError as error:
+        module.fail_json(msg=error.message)
+    place = _store.inspect(path, module.params["mode"], module.params["owner"], module.params["group"])
+    # Without path: AnsibleModule would add what it finds there, a state of its own among it.
+    module.exit_json(
+        changed=False,
+        placeable=place.obstacle is None,
+        placeable_reason=place.obstacle,
+        attributes_differ=place.differing,
+        **_results.look(_pem.look_at(path))
+    )
+
+
+if __name__ == "__main__":
+    main()

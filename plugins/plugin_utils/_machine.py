@@ -1,0 +1,24 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Which machine a task runs on, and whether that was meant."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def refusal(task: Any, connection: Any) -> str | None:
+    """Why a module that holds credentials must not run there; None when it may.
+
+    It may run on the controller, and wherever the task was delegated to: that is written down by somebody who meant it. Run by mistake
+    against a group of hosts, it would send the credentials to each of them, and each would issue a certificate.
+    """
+    if getattr(connection, "transport", "").rpartition(".")[2] == "local" or task.delegate_to:
+        return None
+    return (
+        "{0} works with the credentials of Atlas, so it runs on the controller and not on the hosts of the play: "
+        "write 'delegate_to: localhost' and 'run_once: true' on the task (ad hoc: 'ansible localhost -m ...'), or delegate it to the machine "
+        "that may have the credentials. Nothing was sent"
+    ).format(task.action)
