@@ -29,6 +29,9 @@ options:
   group:
     description: The group that the file should have, by name or number.
     type: str
+  username:
+    description: The database user that this is about. Returned as it is, so that the looks for several users can be told apart.
+    type: str
 extends_documentation_fragment:
   - atlas.x509.attributes.info
 seealso:
@@ -52,6 +55,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ---
+username:
+  description: The option O(username); V(null) when it was not given.
+  returned: success
+  type: str
+  sample: app
 exists:
   description: Whether anything is there.
   returned: success
@@ -151,7 +159,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionEr
 
 def main():
     module = AnsibleModule(
-        argument_spec=dict(_file_options.ATTRIBUTES, path={"type": "path", "required": True}),
+        argument_spec=dict(_file_options.ATTRIBUTES, path={"type": "path", "required": True}, username={"type": "str"}),
         supports_check_mode=True,
     )
     path = module.params["path"]
@@ -163,6 +171,7 @@ def main():
     # Without path: AnsibleModule would add what it finds there, a state of its own among it.
     module.exit_json(
         changed=False,
+        username=module.params["username"],
         placeable=place.obstacle is None,
         placeable_reason=place.obstacle,
         attributes_differ=place.differing,
