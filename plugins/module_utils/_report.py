@@ -4,7 +4,7 @@
 
 """What ``atlas_user_cert`` tells the user: one sentence, the facts, and a diff without a secret in it."""
 
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from ansible_collections.atlas.x509.plugins.module_utils import _results, _time
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
@@ -50,7 +50,14 @@ def _sentence(done: Outcome, request: Request, foreseen: bool) -> str:
         verb = "would be put" if foreseen else "was put"
         text = "{0}: {1}; it {2} in place at {3} and {4}"
         return text.format(user, why, verb, request.wanted.path, until)
-    return "{0}: {1} and {2}".format(user, why, until)
+    return "{0}: {1} and {2}{3}".format(user, why, until, _lacking(done.plan.place))
+
+
+def _lacking(place: Tuple[str, ...]) -> str:
+    if not place:
+        return ""
+    names = ", ".join(place[:5]) + (" and {0} more".format(len(place) - 5) if len(place) > 5 else "")
+    return "; it is to be placed on {0}".format(names)
 
 
 def _diff(done: Outcome, request: Request) -> Dict[str, str]:

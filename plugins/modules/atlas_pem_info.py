@@ -55,6 +55,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ---
+location:
+  description: The path that was looked at.
+  returned: success
+  type: str
+  sample: /etc/app/mongodb.pem
 username:
   description: The option O(username); V(null) when it was not given.
   returned: success
@@ -168,9 +173,10 @@ def main():
     except OptionError as error:
         module.fail_json(msg=error.message)
     place = _store.inspect(path, module.params["mode"], module.params["owner"], module.params["group"])
-    # Without path: AnsibleModule would add what it finds there, a state of its own among it.
+    # Not as "path": AnsibleModule would add what it finds there, and overwrite the state.
     module.exit_json(
         changed=False,
+        location=path,
         username=module.params["username"],
         placeable=place.obstacle is None,
         placeable_reason=place.obstacle,

@@ -1,0 +1,325 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The role user_cert in whole plays: real ansible-playbook, real HTTP to a fake Atlas, hosts that are folders of this machine."""
+
+from __future__ import annotations
+
+import re
+import stat
+import sys
+from datetime import datetime, timedelta, timezone
+
+import pytest
+import yaml
+from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, FakeAtlas
+
+from ansible_collections.atlas.x509.plugins.module_utils import _pem
+
+API_KEY = {"public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
+RECAP = re.compile(r"^(\S+)\s+: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
+
+
+class Fleet:
+    """Hosts that are folders, one play that applies the role to them, and the fake service that they share."""
+
+    def __init__(self, folder, ansible, atlas):
+        self.folder = folder
+        self.ansible = ansible
+        self.atlas = atlas
+        self.hosts = {}
+        self.play = {
+            "hosts": "app",
+            "gather_facts": False,
+            "module_defaults": {"group/atlas.x509.atlas": {"base_url": atlas.url, "project_id": DEMO_PROJECT, **API_KEY}},
+            "tasks": [{"name": "Keep the certificate", "ansible.builtin.include_role": {"name": "atlas.x509.user_cert"}}],
+            "vars": {
+                "user_cert_username": "app",
+                "user_cert_parking_dir": f"{folder}/parking",
+            },
+        }
+        self.output = ""
+
+    def add(self, *names, **variables):
+        for name in names:
+            (self.folder / name).mkdir()
+            here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
+            self.hosts[name] = {**here, **variables, "user_cert_path": f"{self.folder}/{name}/mongodb.pem"}
+
+    def run(self, *arguments, fails=False, environment=None, **variables):
+        """Run the play; what each host came to, as {host: "ok" | "changed" | "failed"}."""
+        play = dict(self.play, vars=dict(self.play["vars"], **variables))
+        (self.folder / "inventory.yml").write_text(yaml.safe_dump({"app": {"hosts": self.hosts}}))
+        (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
+        self.output = self.ansible(
+            "ansible-playbook", "-i", self.folder / "inventory.yml", self.folder / "play.yml", *arguments, fails=fails, **environment or {}
+        )
+        assert "PRIVATE KEY" not in self.output
+        recap = RECAP.findall(self.output)
+        return {
+            host: "failed" if int(failed) or int(unreachable) else "changed" if int(changed) else "ok"
+            for host, changed, unreachable, failed in recap
+        }
+
+    def look(self, host):
+        return _pem.look_at(str(self.folder / host / "mongodb.pem"))
+
+    def serials(self):
+        """What each host holds: its serial number, or the state of the file when it is no pair."""
+        looks = {host: self.look(host) for host in self.hosts}
+        return {host: str(look.certificate.serial) if look.state == "pair" else look.state for host, look in looks.items()}
+
+    def issued(self):
+        return [entry.issued for entry in self.atlas.state.journal if entry.issued]
+
+    def place(self, host, **age):
+        """Give a host a PEM that the service has issued in the past; returns its serial number."""
+        certificate = self.atlas.call(self.atlas.state.add_certificate, DEMO_PROJECT, "app", **age)
+        path = self.folder / host / "mongodb.pem"
+        path.write_text(self.atlas.state.pem(certificate))
+        path.chmod(0o600)
+        return str(certificate.serial)
+
+    def wipe(self, *names):
+        for name in names:
+            (self.folder / name / "mongodb.pem").unlink()
+
+    def parked(self):
+        parking = self.folder / "parking"
+        return sorted(path.name for path in parking.iterdir()) if parking.exists() else None
+
+
+@pytest.fixture
+def fleet(tmp_path, ansible):
+    with FakeAtlas() as atlas:
+        yield Fleet(tmp_path, ansible, atlas)
+
+
+def test_one_certificate_reaches_every_host_and_a_new_host_gets_the_same(fleet):
+    fleet.add("web1", "web2")
+
+    assert fleet.run("--check", "--diff") == {"web1": "changed", "web2": "changed"}
+    assert fleet.issued() == []
+    assert all(entry.method == "GET" for entry in fleet.atlas.state.journal), "check mode wrote at the wire"
+    assert fleet.serials() == {"web1": "absent", "web2": "absent"}
+    assert fleet.parked() is None, "check mode made the parking directory"
+
+    assert fleet.run("--diff") == {"web1": "changed", "web2": "changed"}
+    (serial,) = fleet.issued()
+    assert fleet.serials() == {"web1": serial, "web2": serial}
+    assert f"+serial_number: {serial}" in fleet.output
+    assert stat.S_IMODE((fleet.folder / "web1" / "mongodb.pem").stat().st_mode) == 0o600
+    assert stat.S_IMODE((fleet.folder / "parking").stat().st_mode) == 0o700
+    assert fleet.parked() == [], "the parked PEM stayed although hosts hold it"
+
+    fleet.atlas.call(fleet.atlas.state.clear_journal)
+    assert fleet.run() == {"web1": "ok", "web2": "ok"}
+    assert [(entry.method, entry.status) for entry in fleet.atlas.state.journal] == [("GET", 200)], "the steady state is one list"
+
+    fleet.add("web3")
+    assert fleet.run("--check") == {"web1": "ok", "web2": "ok", "web3": "changed"}
+    assert fleet.serials()["web3"] == "absent"
+    assert fleet.run() == {"web1": "ok", "web2": "ok", "web3": "changed"}
+    assert fleet.serials() == dict.fromkeys(("web1", "web2", "web3"), serial)
+    assert fleet.run() == dict.fromkeys(("web1", "web2", "web3"), "ok")
+    assert fleet.issued() == [], "a new host needs no new certificate"
+    assert fleet.parked() == []
+
+
+def test_a_renewal_issues_once_for_all_batches_and_keeps_the_old_file_when_asked(fleet):
+    fleet.add("web1", "web2", "web3")
+    old = fleet.place("web1", days_left=10)
+    for name in ("web2", "web3"):
+        (fleet.folder / name / "mongodb.pem").write_bytes((fleet.folder / "web1" / "mongodb.pem").read_bytes())
+    fleet.play["serial"] = 1
+
+    assert fleet.run(user_cert_renew_before="30d", user_cert_backup=True) == dict.fromkeys(fleet.hosts, "changed")
+
+    (serial,) = fleet.issued()
+    assert serial != old
+    assert fleet.serials() == dict.fromkeys(fleet.hosts, serial)
+    backups = [_pem.look_at(str(path)) for path in fleet.folder.glob("web*/mongodb.pem.*~")]
+    assert [str(look.certificate.serial) for look in backups] == [old] * 3
+
+
+def test_a_rotation_reaches_the_host_that_was_down_and_never_spreads_the_old_one(fleet):
+    fleet.add("web1", "web2")
+    fleet.place("web1", issued_at=datetime.now(timezone.utc) - timedelta(days=90), months=24)
+    (fleet.folder / "web2" / "mongodb.pem").write_bytes((fleet.folder / "web1" / "mongodb.pem").read_bytes())
+    moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    assert fleet.run("--limit", "web1", user_cert_rotate_before=moment, user_cert_holders="{{ groups['app'] }}") == {"web1": "changed"}
+    (serial,) = fleet.issued()
+
+    assert fleet.run(user_cert_rotate_before=moment) == {"web1": "ok", "web2": "changed"}
+    assert fleet.run(user_cert_rotate_before=moment) == {"web1": "ok", "web2": "ok"}
+    assert fleet.serials() == {"web1": serial, "web2": serial}
+    assert fleet.issued() == [serial]
+
+
+def test_a_limited_run_asks_the_other_holders_before_it_issues(fleet):
+    fleet.add("web1", "web2")
+    serial = fleet.place("web1", days_left=60)
+
+    assert fleet.run("--limit", "web2", user_cert_holders="{{ groups['app'] }}") == {"web2": "changed"}
+
+    assert fleet.serials() == {"web1": serial, "web2": serial}
+    assert fleet.issued() == []
+
+
+def test_hosts_of_different_users_share_a_play_and_no_certificate(fleet):
+    fleet.atlas.call(fleet.atlas.state.add_user, DEMO_PROJECT, "billing/eu, main")
+    fleet.add("web1", "web2", database_user="app")
+    fleet.add("pay1", "pay2", database_user="billing/eu, main")
+    variables = {"user_cert_username": "{{ database_user }}"}
+
+    assert fleet.run(**variables) == dict.fromkeys(fleet.hosts, "changed")
+
+    serials = fleet.serials()
+    assert serials["web1"] == serials["web2"] != serials["pay1"] == serials["pay2"]
+    assert sorted(fleet.issued()) == sorted({serials["web1"], serials["pay1"]})
+    assert fleet.look("pay1").certificate.common_name == "billing/eu, main"
+    assert fleet.run(**variables) == dict.fromkeys(fleet.hosts, "ok")
+
+
+def test_a_foreign_file_and_a_missing_directory_fail_their_host_alone(fleet):
+    fleet.add("web1", "web2", "web3")
+    (fleet.folder / "web1" / "mongodb.pem").write_text("somebody's notes\n")
+    (fleet.folder / "web3").rmdir()
+
+    assert fleet.run(fails=True) == {"web1": "failed", "web2": "changed", "web3": "failed"}
+
+    assert fleet.serials() == {"web1": "unreadable", "web2": fleet.issued()[0], "web3": "absent"}
+    assert (fleet.folder / "web1" / "mongodb.pem").read_text() == "somebody's notes\n"
+    assert "something that is not a PEM; move it away, or set user_cert_on_foreign to replace" in fleet.output
+    assert f"the directory {fleet.folder}/web3 does not exist" in fleet.output
+    assert fleet.parked() == []
+
+    assert fleet.run("--limit", "web1,web2", user_cert_on_foreign="replace") == {"web1": "changed", "web2": "ok"}
+    assert [path.read_text() for path in fleet.folder.glob("web1/mongodb.pem.*~")] == ["somebody's notes\n"]
+    assert len(fleet.issued()) == 1
+
+
+def test_nothing_is_issued_when_no_host_could_take_it(fleet):
+    fleet.add("web1", "web2")
+
+    assert fleet.run(fails=True, user_cert_owner="nobody-of-that-name") == {"web1": "failed", "web2": "failed"}
+
+    assert fleet.issued() == []
+    assert "there is no user 'nobody-of-that-name' here" in fleet.output
+
+
+def test_an_orphan_stops_every_host_with_both_ways_out_and_reissue_goes_on(fleet):
+    fleet.add("web1", "web2")
+    lost = fleet.place("web1", days_left=60)
+    fleet.wipe("web1")
+
+    assert fleet.run(fails=True) == {"web1": "failed", "web2": "failed"}
+    assert fleet.issued() == []
+    assert lost in fleet.output and "on_orphan: reissue" in fleet.output
+
+    assert fleet.run(user_cert_on_orphan="reissue") == {"web1": "changed", "web2": "changed"}
+    assert fleet.serials() == dict.fromkeys(fleet.hosts, fleet.issued()[0])
+
+
+def test_a_service_that_is_down_fails_every_host_and_none_is_left_out(fleet):
+    fleet.add("web1", "web2")
+    fleet.atlas.fault("status", status=503, times=None)
+
+    assert fleet.run(fails=True, user_cert_connection={"retries": 0}) == {"web1": "failed", "web2": "failed"}
+
+    assert "Atlas is unavailable just now" in fleet.output
+
+
+def test_a_wrong_mode_is_put_right_without_moving_a_key(fleet):
+    fleet.add("web1", "web2")
+    serial = fleet.place("web1", days_left=60)
+    (fleet.folder / "web2" / "mongodb.pem").write_bytes((fleet.folder / "web1" / "mongodb.pem").read_bytes())
+    (fleet.folder / "web2" / "mongodb.pem").chmod(0o644)
+
+    assert fleet.run("--check") == {"web1": "ok", "web2": "changed"}
+    assert fleet.run() == {"web1": "ok", "web2": "changed"}
+
+    assert stat.S_IMODE((fleet.folder / "web2" / "mongodb.pem").stat().st_mode) == 0o600
+    assert fleet.serials() == dict.fromkeys(fleet.hosts, serial)
+    assert fleet.parked() is None
+
+
+def test_a_certificate_issued_by_a_run_that_died_is_taken_up_by_the_next(fleet):
+    fleet.add("web1")
+    fleet.run("--check")
+    name = re.search(r"parking/(\S+\.pem)", fleet.output) or re.search(r"parking/(\S+\.pem)", _checked_diff(fleet))
+    certificate = fleet.atlas.call(fleet.atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=89)
+    (fleet.folder / "parking").mkdir(mode=0o700)
+    (fleet.folder / "parking" / f".{name.group(1)}.atlas-pending").write_text(fleet.atlas.state.pem(certificate))
+
+    assert fleet.run("--check") == {"web1": "changed"}
+    assert fleet.run() == {"web1": "changed"}
+
+    assert fleet.serials() == {"web1": str(certificate.serial)}
+    assert fleet.issued() == []
+    assert fleet.parked() == []
+
+
+def _checked_diff(fleet):
+    fleet.run("--check", "--diff")
+    return fleet.output
+
+
+def test_empty_values_of_a_survey_mean_unset_and_numbers_may_be_strings(fleet):
+    fleet.add("web1")
+    empty = dict.fromkeys(
+        "project_id connection owner group mode backup months_until_expiration renew_before rotate_before on_orphan on_foreign "
+        "max_unexpired holders reload".split(),
+        "",
+    )
+    survey = {f"user_cert_{name}": value for name, value in empty.items()}
+
+    assert fleet.run(**survey) == {"web1": "changed"}
+    strings = dict(survey, user_cert_months_until_expiration="6", user_cert_max_unexpired="5", user_cert_backup="true")
+    assert fleet.run(**strings) == {"web1": "ok"}
+
+
+def test_the_topic_is_told_on_the_hosts_that_changed_and_only_there(fleet):
+    fleet.add("web1", "web2")
+    fleet.place("web1", days_left=60)
+    fleet.play["handlers"] = [
+        {
+            "name": "Restart the application",
+            "listen": "Atlas user certificate changed",
+            "ansible.builtin.copy": {"dest": f"{fleet.folder}/{{{{ inventory_hostname }}}}/restarted", "content": "", "mode": "0600"},
+        }
+    ]
+
+    assert fleet.run() == {"web1": "ok", "web2": "changed"}
+
+    assert [path.parent.name for path in fleet.folder.glob("web*/restarted")] == ["web2"]
+
+
+@pytest.mark.parametrize("way", ["role variables", "module_defaults", "environment"])
+def test_credentials_come_from_wherever_they_are(fleet, way):
+    fleet.add("web1")
+    account = {"client_id": DEMO_CLIENT_ID, "client_secret": DEMO_CLIENT_SECRET}
+    base = {"base_url": fleet.atlas.url, "project_id": DEMO_PROJECT}
+    fleet.play["module_defaults"] = {"group/atlas.x509.atlas": {**base, **account}} if way == "module_defaults" else {}
+    variables = {"user_cert_connection": {**base, **account}} if way == "role variables" else {}
+    named = {f"MONGODB_ATLAS_{name.upper()}": value for name, value in {**base, **account}.items()}
+
+    assert fleet.run(environment=named if way == "environment" else {}, **variables) == {"web1": "changed"}
+
+    assert DEMO_CLIENT_SECRET not in fleet.output
+    assert {entry.credential for entry in fleet.atlas.state.journal} == {"service_account"}
+    counters = fleet.atlas.state.counters
+    assert counters.tokens_made == counters.tokens_revoked > 0
+
+
+def test_the_date_of_the_service_is_what_counts(fleet):
+    fleet.add("web1")
+    serial = fleet.place("web1", days_left=60)
+    fleet.atlas.call(fleet.atlas.state.change_settings, clock_shift=timedelta(days=40).total_seconds())
+
+    assert fleet.run(user_cert_renew_before="30d") == {"web1": "changed"}
+
+    assert fleet.serials()["web1"] == fleet.issued()[0] != serial
+    assert "this machine's clock is" in fleet.output
