@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.atlas.x509.plugins.plugin_utils._machine import refusal
+from ansible_collections.atlas.x509.plugins.plugin_utils._refusal import wrong_machine, wrong_strategy
 
 
 class ActionModule(ActionBase):
@@ -17,11 +17,15 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        reason = refusal(self._task, self._connection)
+        hosts = self._task.args.get("hosts")
+        reason = wrong_machine(self._task, self._connection) or (wrong_strategy(self._task) if hosts is not None else None)
         if reason:
             return dict(result, failed=True, msg=reason)
         wrap_async = self._task.async_val and not self._connection.has_native_async
         result.update(self._execute_module(module_name=self._task.action, task_vars=task_vars, wrap_async=wrap_async))
+        given = result.get("invocation", {}).get("module_args", {})
+        if given.get("hosts"):
+            given["hosts"] = "(the looks of {0} hosts)".format(len(given["hosts"]))  # a job event need not hold them again
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result

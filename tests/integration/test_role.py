@@ -323,3 +323,13 @@ def test_the_date_of_the_service_is_what_counts(fleet):
 
     assert fleet.serials()["web1"] == fleet.issued()[0] != serial
     assert "this machine's clock is" in fleet.output
+
+
+def test_a_strategy_without_a_barrier_is_refused_with_the_reason(fleet):
+    fleet.add("web1", "web2")
+    fleet.play["strategy"] = "free"
+
+    assert fleet.run(fails=True) == {"web1": "failed", "web2": "failed"}
+
+    assert "hosts do not wait for each other" in fleet.output
+    assert fleet.atlas.state.counters.requests == 0

@@ -2,14 +2,14 @@
 # GNU General Public License v3.0-or-later (see COPYING)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Which machine a task runs on, and whether that was meant."""
+"""What a task must not do, and why: known on the controller, before anything is sent."""
 
 from __future__ import annotations
 
 from typing import Any
 
 
-def refusal(task: Any, connection: Any) -> str | None:
+def wrong_machine(task: Any, connection: Any) -> str | None:
     """Why a module that holds credentials must not run there; None when it may.
 
     It may run on the controller, and wherever the task was delegated to: that is written down by somebody who meant it. Run by mistake
@@ -22,3 +22,14 @@ def refusal(task: Any, connection: Any) -> str | None:
         "write 'delegate_to: localhost' and 'run_once: true' on the task (ad hoc: 'ansible localhost -m ...'), or delegate it to the machine "
         "that may have the credentials. Nothing was sent"
     ).format(task.action)
+
+
+def wrong_strategy(task: Any) -> str | None:
+    """Why a decision for many hosts cannot be made under the play's strategy; None when it can."""
+    strategy = str(getattr(getattr(task._parent, "_play", None), "strategy", ""))
+    if strategy.rpartition(".")[2] not in ("free", "host_pinned"):
+        return None
+    return (
+        "the play has 'strategy: {0}', under which hosts do not wait for each other: each would ask for a certificate of its own. "
+        "Apply the role in a play with the strategy linear. Nothing was sent"
+    ).format(strategy)
