@@ -119,8 +119,7 @@ class Client:
             query = "?pageNum={0}&itemsPerPage={1}".format(number, PAGE_SIZE)
             answer = self._persistently("GET", self._base() + path + query, self._auth, headers, context)
             page = parse_page(answer.body)
-            for item in page["results"]:
-                yield item
+            yield from page["results"]
             named = any(isinstance(link, dict) and link.get("rel") == "next" for link in page.get("links") or [])
             if not named and len(page["results"]) < PAGE_SIZE:
                 return

@@ -88,16 +88,17 @@ class Wire:
 
     def _serve(self, connection: socket.socket) -> None:
         connection.settimeout(10)
+        orderly = True
         with contextlib.suppress(OSError, ValueError):
             if self._tls:
                 connection = self._tls.wrap_socket(connection, server_side=True)
-            self._answer(connection)
-        # So that what is still unread does not turn the end of the answer into a reset.
-        with contextlib.suppress(OSError):
-            connection.shutdown(socket.SHUT_WR)
+            orderly = self._answer(connection)
+        if orderly:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
         connection.close()
 
-    def _answer(self, connection: socket.socket) -> None:
+    def _answer(self, connection: socket.socket) -> bool:
         with connection.makefile("rb") as lines:
             method, target, _ = lines.readline().decode("latin-1").split(" ", 2)
             headers = {}
@@ -111,8 +112,9 @@ class Wire:
             for piece in [said] if isinstance(said, bytes) else said:
                 if piece == self.RESET:
                     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-                    return
+                    return False
                 connection.sendall(piece)
+        return True
 
 
 @pytest.fixture

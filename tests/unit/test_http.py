@@ -144,7 +144,6 @@ class TestNoAnswer:
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nnot a number\r\n",
             b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab",
             b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 8\r\n\r\nno gzip!",
-            b"HTTP/1.1 200 OK\r\nContent-Le",
         ],
         ids=lambda said: said[:60].decode().replace("\r\n", " "),
     )
@@ -165,7 +164,7 @@ class TestNoAnswer:
         def reply(_):
             yield say(201, came, length=5069)
             if reset:
-                arrived.wait(5)
+                arrived.wait(0.5)  # a reset overtakes what lies in the buffers
                 yield wire_reset()
 
         arrived = threading.Event()
@@ -176,12 +175,7 @@ class TestNoAnswer:
             if len(received) >= size:
                 arrived.set()
 
-        server = wire(reply)
-        # A reset overtakes what is still in the buffers, so it waits until everything was received, or for ever less.
-        timer = threading.Timer(1, arrived.set)
-        timer.start()
-        error = no_answer(server.url, lambda one: post(one, receive))
-        timer.cancel()
+        error = no_answer(wire(reply).url, lambda one: post(one, receive))
         assert error.sent
         assert bytes(received) == came
 
@@ -202,12 +196,12 @@ class TestNoAnswer:
     )
     @pytest.mark.parametrize("status", [200, 201, 500])
     def test_a_body_that_trickles_is_given_up_when_the_time_is_over(self, wire, status, head):
-        """As a page and as an error, not only as an answer that is received."""
+        """As a page and as an error, not only as an answer that is received: the socket's timeout begins anew with every byte."""
         ended = threading.Event()
 
         def reply(_):
             yield b"HTTP/1.1 %d So\r\n" % status + head
-            for _ in range(70):
+            for _ in range(35):
                 if ended.wait(0.1):
                     return
                 yield b"x"
@@ -218,24 +212,7 @@ class TestNoAnswer:
         took = time.monotonic() - began
         ended.set()
         assert error.sent
-        assert took < 4, "the socket's timeout begins anew with every byte"
-
-    def test_headers_that_trickle_are_given_up_when_the_time_is_over(self, wire):
-        ended = threading.Event()
-
-        def reply(_):
-            yield b"HTTP/1.1 200 OK\r\nX: "
-            for _ in range(70):
-                if ended.wait(0.1):
-                    return
-                yield b"x"
-
-        server = wire(reply)
-        began = time.monotonic()
-        assert no_answer(server.url, timeout=1).sent
-        took = time.monotonic() - began
-        ended.set()
-        assert took < 4, "the socket's timeout begins anew with every byte"
+        assert took < 3
 
 
 class TestRedirects:
@@ -264,7 +241,7 @@ class TestRedirects:
 
         def reply(_):
             yield b"HTTP/1.1 307 So\r\nLocation: /there\r\n\r\n"
-            for _ in range(70):
+            for _ in range(35):
                 if ended.wait(0.1):
                     return
                 yield b"x"
@@ -275,7 +252,7 @@ class TestRedirects:
             get(one)
         took = time.monotonic() - began
         ended.set()
-        assert took < 4
+        assert took < 3
 
 
 class TestChallenges:
@@ -354,6 +331,7 @@ class TestTls:
     @pytest.mark.parametrize("name", ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"])
     def test_a_private_authority_works_by_environment(self, wire, say, authority, monkeypatch, name):
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        monkeypatch.delenv("REQUESTS_CA_BUNDLE", raising=False)
         monkeypatch.setenv(name, authority.path)
         server = wire(lambda _: say(200, b"over tls"), tls=authority.server)
         with transport(server.url) as one:
@@ -383,7 +361,7 @@ class TestTls:
     def test_a_service_without_tls_is_no_answer(self, wire, say, monkeypatch):
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         server = wire(lambda _: say(200))
-        no_answer(server.url.replace("http://", "https://"))
+        no_answer(server.url.replace("http://", "https://"), timeout=1)
         assert server.requests == []
 
 
