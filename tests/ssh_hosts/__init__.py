@@ -1,0 +1,154 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Hosts to log in to over SSH, on loopback: each an sshd with a host key, a name and a directory of its own.
+
+Each runs in namespaces of its own: of mounts, so that all of them see a different directory at the same path; of names; and of
+processes, so that nothing of a host outlives it. Needs root and openssh-server; :func:`missing` says what is not there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PORT = 2222
+_CONFIG = """\
+ListenAddress {address}:{port}
+HostKey {folder}/host_key
+AuthorizedKeysFile {authorized}
+PidFile none
+StrictModes no
+UsePAM no
+PasswordAuthentication no
+PermitRootLogin yes
+MaxStartups 100:30:200
+Subsystem sftp internal-sftp
+"""
+# The mount point is the same everywhere; what lies behind it is the host's own.
+_START = 'hostname "$1" && mount --bind "$2/files" "$3" && exec "$4" -D -e -f "$2/sshd_config"'
+
+
+def missing() -> str | None:
+    """What is not there to run such hosts; None when everything is."""
+    if os.geteuid() != 0:
+        return "needs root"
+    lacking = [name for name in ("sshd", "ssh", "ssh-keygen", "unshare", "mount") if not _program(name)]
+    return "needs " + ", ".join(lacking) if lacking else None
+
+
+class SshHosts:
+    """``with SshHosts(folder, names) as hosts``: ``hosts.inventory`` is ready for Ansible, ``hosts.path`` is the directory that
+    every host sees as its own, ``hosts.files(name)`` is where it lies on this machine."""
+
+    def __init__(self, folder: Path, names: list[str], network: int = 1) -> None:
+        self.folder = folder
+        self.names = list(names)
+        self.path = folder / "host"
+        self._network = network
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def __enter__(self) -> SshHosts:
+        Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges
+        self.path.mkdir(parents=True)
+        self._run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / "key"))
+        try:
+            for name in self.names:
+                self._prepare(name)
+                self.start(name)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_exception: Any) -> None:
+        for name in list(self._processes):
+            self.stop(name)
+
+    def files(self, name: str) -> Path:
+        """The directory that this host sees at ``path``."""
+        return self.folder / name / "files"
+
+    def address(self, name: str) -> str:
+        """The loopback address of this host."""
+        number = self.names.index(name) + 1
+        return f"127.{self._network}.{number // 250}.{number % 250 + 1}"
+
+    @property
+    def inventory(self) -> dict[str, dict[str, Any]]:
+        """Host variables by name."""
+        options = f"-F none -o UserKnownHostsFile={self.folder}/known_hosts -o StrictHostKeyChecking=yes -o IdentitiesOnly=yes"
+        return {
+            name: {
+                "ansible_host": self.address(name),
+                "ansible_port": PORT,
+                "ansible_user": "root",
+                "ansible_ssh_private_key_file": str(self.folder / "key"),
+                "ansible_ssh_common_args": options,
+                "ansible_control_path_dir": str(self.folder / "cp"),  # a kept connection would lead to another fleet's host
+                "ansible_remote_tmp": f"{self.path}/.ansible",
+                "ansible_python_interpreter": sys.executable,
+            }
+            for name in self.names
+        }
+
+    def start(self, name: str) -> None:
+        """Start this host, and return when it listens."""
+        home = self.folder / name
+        with open(home / "sshd.log", "ab") as log:
+            self._processes[name] = subprocess.Popen(
+                [_program("unshare"), "-m", "-u", "-p", "--fork", "--kill-child", "sh", "-c", _START, "sh", name, str(home), str(self.path), _program("sshd")],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._await(name)
+
+    def stop(self, name: str) -> None:
+        """End this host with every session on it, as if the plug was pulled; it is unreachable afterwards."""
+        process = self._processes.pop(name)
+        process.send_signal(signal.SIGKILL)  # and the kernel ends whatever lives in its namespace
+        process.wait(timeout=10)
+
+    def _prepare(self, name: str) -> None:
+        home = self.folder / name
+        (home / "files").mkdir(parents=True)
+        self._run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "host_key"))
+        config = _CONFIG.format(address=self.address(name), port=PORT, folder=home, authorized=self.folder / "key.pub")
+        (home / "sshd_config").write_text(config)
+        public = " ".join((home / "host_key.pub").read_text().split()[:2])
+        with open(self.folder / "known_hosts", "a", encoding="ascii") as known:
+            known.write(f"[{self.address(name)}]:{PORT} {public}\n")
+
+    def _await(self, name: str) -> None:
+        """The banner of sshd is the sign that it listens; a refused connection is asked again, for ten seconds."""
+        for _attempt in range(200):
+            try:
+                with socket.create_connection((self.address(name), PORT), timeout=5) as connection:
+                    if connection.recv(4) == b"SSH-":
+                        return
+            except OSError:
+                if self._processes[name].poll() is not None:
+                    break
+                _pause()
+        raise RuntimeError(f"{name} does not listen: {(self.folder / name / 'sshd.log').read_text()}")
+
+    @staticmethod
+    def _run(*command: str) -> None:
+        subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def _pause() -> None:
+    signal.sigtimedwait([], 0.05)
+
+
+def _program(name: str) -> str:
+    return shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin", "/sbin"])) or ""
