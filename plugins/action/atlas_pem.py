@@ -7,10 +7,11 @@ from __future__ import annotations
 import base64
 import os
 
+from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.atlas.x509.plugins.module_utils import _pem
-from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error
+from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, StoreError
 
 
 class ActionModule(ActionBase):
@@ -22,16 +23,14 @@ class ActionModule(ActionBase):
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
-        source = os.path.expanduser(str(arguments.get("src") or ""))
         if "content_base64" in arguments:
             return dict(result, failed=True, msg="content_base64: is filled by the action plugin; give src")
-        if source and not (self._task.check_mode and not os.path.exists(source)):
-            try:
-                arguments["content_base64"] = base64.b64encode(_pem.read(self._find_needle("files", source))).decode("ascii")
-            except AtlasX509Error as error:
-                return dict(result, failed=True, msg="src: {0}".format(error.message))
-            except OSError as error:
-                return dict(result, failed=True, msg="src: {0} cannot be read on the controller: {1}".format(source, error.strerror))
+        try:
+            pem = self._read(os.path.expanduser(str(arguments.get("src") or "")))
+        except AtlasX509Error as error:
+            return dict(result, failed=True, msg="src: {0}".format(error.message))
+        if pem is not None:
+            arguments["content_base64"] = base64.b64encode(pem).decode("ascii")
         wrap_async = self._task.async_val and not self._connection.has_native_async
         result.update(
             self._execute_module(
@@ -41,3 +40,14 @@ class ActionModule(ActionBase):
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
+
+    def _read(self, source):
+        """The PEM on the controller; None when it is not there and need not be, in check mode."""
+        try:
+            return _pem.read(self._find_needle("files", source))
+        except OSError as error:
+            raise StoreError("{0} cannot be read on the controller: {1}".format(source, error.strerror)) from None
+        except AnsibleError as error:
+            if self._task.check_mode:
+                return None
+            raise StoreError("{0} is not on the controller".format(source or "(empty)")) from error

@@ -26,6 +26,9 @@ class Context(NamedTuple):
         return "Project Owner" if self.writing else "Project Read Only"
 
 
+NO_ROLE = frozenset(("USER_UNAUTHORIZED", "NOT_IN_GROUP", "USER_CANNOT_ACCESS_GROUP"))
+"""A 401 with one of these knows who asks: other proof of it changes nothing."""
+
 _UNAUTHORIZED = (
     "the credentials ({credentials}) are valid, but have no role in project {project_id} that allows this: give them the role "
     "{role} there, and check that the project belongs to their organization"
@@ -43,9 +46,7 @@ _BY_CODE = {
     "ATTRIBUTE_NEGATIVE_OR_ZERO": _MONTHS,
     "ATLAS_GENERATED_CERTS_LIMIT_EXCEEDED": "the database user '{username}' has as many unexpired certificates as Atlas allows: "
     "none can be revoked, so wait until some expire, or use another user",
-    "USER_UNAUTHORIZED": _UNAUTHORIZED,
-    "NOT_IN_GROUP": _UNAUTHORIZED,
-    "USER_CANNOT_ACCESS_GROUP": _UNAUTHORIZED,
+    **dict.fromkeys(NO_ROLE, _UNAUTHORIZED),
     "IP_ADDRESS_NOT_ON_ACCESS_LIST": _ACCESS_LIST,
     "ORG_REQUIRES_ACCESS_LIST": "the organization requires an API access list, and the credentials ({credentials}) have none: "
     "create one in Atlas with the address from which this runs",

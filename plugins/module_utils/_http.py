@@ -104,8 +104,8 @@ class Transport:
 
     def _try_again(self, auth: Any, answer: Answer, used: str, answered: bool) -> bool:
         challenge = answer.headers.get("WWW-Authenticate")
-        if answer.failure.code not in (None, "UNEXPECTED_ERROR", "invalid_token"):
-            return False  # the key is known, and has no role: a new signature changes nothing
+        if answer.failure.code in _advice.NO_ROLE:
+            return False
         if isinstance(auth, Digest):
             return (not answered or auth.is_stale(challenge)) and auth.take_up(challenge, used)
         if isinstance(auth, Bearer) and not answered and auth.can_renew and used:

@@ -92,7 +92,7 @@ import base64
 from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _place, _results, _store
-from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error
+from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, OptionError
 
 
 def main():
@@ -118,6 +118,8 @@ def main():
             params["username"] or None,
             params["project_id"] or None,
         )
+        if pem is None and not module.check_mode:
+            raise OptionError("src: the PEM did not arrive; only the action plugin of this module brings it")
         placed = _place.foresee(order, pem) if module.check_mode else _place.place(order, pem)
     except AtlasX509Error as error:
         module.fail_json(msg=error.message, **_results.failure(error))

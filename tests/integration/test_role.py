@@ -333,3 +333,32 @@ def test_a_strategy_without_a_barrier_is_refused_with_the_reason(fleet):
 
     assert "hosts do not wait for each other" in fleet.output
     assert fleet.atlas.state.counters.requests == 0
+
+
+def test_hosts_to_which_the_role_is_not_applied_do_not_matter(fleet):
+    fleet.add("web1", "web2")
+    fleet.play["tasks"][0]["when"] = "inventory_hostname != 'web2'"
+
+    assert fleet.run() == {"web1": "changed", "web2": "ok"}
+
+    assert fleet.serials() == {"web1": fleet.issued()[0], "web2": "absent"}
+
+
+def test_two_applications_of_the_role_in_one_play_are_independent(fleet):
+    fleet.atlas.call(fleet.atlas.state.add_user, DEMO_PROJECT, "other")
+    fleet.add("web1", "web2")
+    fleet.play["tasks"] = [
+        {
+            "name": "Keep both",
+            "ansible.builtin.include_role": {"name": "atlas.x509.user_cert"},
+            "vars": {"user_cert_username": "{{ item }}", "user_cert_path": f"{fleet.folder}/{{{{ inventory_hostname }}}}/{{{{ item }}}}.pem"},
+            "loop": ["app", "other"],
+        }
+    ]
+
+    assert fleet.run() == {"web1": "changed", "web2": "changed"}
+    assert fleet.run() == {"web1": "ok", "web2": "ok"}
+
+    assert len(fleet.issued()) == 2
+    names = {path.relative_to(fleet.folder).as_posix(): _pem.look_at(str(path)).certificate.common_name for path in fleet.folder.glob("web*/*.pem")}
+    assert names == {"web1/app.pem": "app", "web2/app.pem": "app", "web1/other.pem": "other", "web2/other.pem": "other"}
