@@ -74,7 +74,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     """The error in an answer, as data. A proxy's page has a status only, and its title as detail."""
     try:
         value = json.loads(body.decode("utf-8"))
-    except ValueError:
+    except (RecursionError, ValueError):
         value = None
     if not isinstance(value, dict):
         return Failure(status, headers.get("X-Error-Code"), _page_title(body))
@@ -93,7 +93,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
 def sentence(failure: Failure, context: Context) -> str:
     """What the user reads: what it means, what to do, and what exactly Atlas said."""
     template = _BY_CODE.get(failure.code or "") or _BY_STATUS.get(failure.status or 0)
-    if template is None and failure.code is None:
+    if failure.code is None and (template is None or failure.status == 403):
         template = "not Atlas but something on the way answered, perhaps a proxy ({detail}): check base_url and the proxy settings"
     values = context._asdict()
     values.update(role=context.role, detail=failure.detail or "no details", address=_address(failure))

@@ -103,7 +103,7 @@ class Client:
         path, auth, headers, body = self._token_request("token", {"grant_type": "client_credentials"})
         answer = self._persistently("POST", path, auth, headers, self._context("", ""), body)
         try:
-            return _text(json.loads(answer.body.decode("utf-8")), "access_token")
+            return _text(_json(answer.body), "access_token")
         except ValueError:
             raise ServiceError("the answer to the login is not a token: check base_url and the proxy settings", Failure(200)) from None
 
@@ -210,7 +210,7 @@ def parse_page(body: bytes) -> Dict[str, Any]:
 def _json(body: bytes) -> Any:
     try:
         return json.loads(body.decode("utf-8"))
-    except ValueError:
+    except (RecursionError, ValueError):
         return None
 
 

@@ -75,8 +75,11 @@ class Case:
         """The certificate that this file makes usable: a pair, of this user and project, that Atlas lists as unexpired."""
         if look is None or look.state != "pair" or look.certificate is None:
             return None
-        known = look.certificate.serial in self._listed and look.belongs_to(self.wanted.username, self.wanted.project_id)
-        return look.certificate if known else None
+        listed = self._listed.get(look.certificate.serial)
+        if listed is None or not look.belongs_to(self.wanted.username, self.wanted.project_id):
+            return None
+        # The dates are Atlas's: what a host says of a file must not move them.
+        return look.certificate._replace(not_before=listed.not_before, not_after=listed.not_after)
 
     def holds_current(self, look: Optional[Look]) -> bool:
         """Whether this file holds the current certificate."""
@@ -104,7 +107,9 @@ class Case:
 
 
 class Plan(NamedTuple):
-    """The answer. Serial numbers are in the order of issue; ``place``, ``adjust``, ``holders`` and ``unasked`` are host names.
+    """The answer. Certificates are in the order of issue; ``place``, ``adjust``, ``holders`` and ``unasked`` are host names.
+
+    ``at_path`` is the certificate in the file at ``path``, whatever it is worth.
 
     ``leftover`` says what to do with what an earlier run left beside ``path``: ``adopt`` it (it is the current certificate, and
     nobody else holds it), ``discard`` it (somebody holds the same), ``warn`` (it is of no use, or of none that we know), or None.
@@ -118,6 +123,7 @@ class Plan(NamedTuple):
     leftover: Optional[str]
     superseded: Tuple[Certificate, ...]
     orphaned: Tuple[Certificate, ...]
+    at_path: Optional[Certificate] = None
     hosts_given: bool = False
     place: Tuple[str, ...] = ()
     adjust: Tuple[str, ...] = ()
@@ -234,7 +240,7 @@ GUARDS = (too_many_unexpired, nowhere_to_place)  # type: Tuple[Rule, ...]
 def _plan(case: Case, verdict: Verdict) -> Plan:
     hosts = case.seen.hosts or ()
     held_serials = {one.serial for one in case.held if one}
-    issuing = verdict.decision == ISSUE
+    issuing, keeping = verdict.decision == ISSUE, verdict.decision == KEEP
     path_is_current = case.holds_current(case.seen.file)
     holders = tuple(host.name for host in hosts if case.holds_current(host.look))
     return Plan(
@@ -246,8 +252,9 @@ def _plan(case: Case, verdict: Verdict) -> Plan:
         leftover=_leftover(case),
         superseded=tuple(one for one in case.unexpired if issuing or not case.current or one.serial != case.current.serial),
         orphaned=tuple(one for one in case.unexpired if one.serial not in held_serials),
+        at_path=case.seen.file.certificate,
         hosts_given=case.seen.hosts is not None,
-        place=tuple(host.name for host in case.takers() if issuing or host.name not in holders),
+        place=tuple(host.name for host in case.takers() if issuing or (keeping and host.name not in holders)),
         adjust=tuple(host.name for host in hosts if not issuing and host.name in holders and host.attributes_differ),
         holders=holders,
         unasked=tuple(host.name for host in hosts if host.look is None),

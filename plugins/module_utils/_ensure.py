@@ -116,7 +116,8 @@ def _issue(client: Client, request: Request, plan: Plan, reservation: Reservatio
     lost = _obtain(client, request, plan, reservation)
     try:
         certificate, backup_file = _put_in_place(client, request, reservation)
-    except (AtlasX509Error, OSError) as error:
+    except Exception as error:  # pylint: disable=broad-except
+        # Whatever it is: a key is at stake, and the user must learn where it is.
         reservation.unstage()
         raise _kept(client, request, plan, reservation, error) from None
     warnings.extend(lost)

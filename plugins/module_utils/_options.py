@@ -111,7 +111,7 @@ def username(value: Optional[str], option: str = "username") -> str:
 def environment_secrets(environment: Mapping[str, str]) -> List[str]:
     """What must be masked although it was not given as an option."""
     names = _ENVIRONMENT["access_token"] + _ENVIRONMENT["client_secret"] + _ENVIRONMENT["private_api_key"]
-    return [environment[name] for name in names if environment.get(name)]
+    return [environment[name] for name in names if len(environment.get(name, "")) >= MIN_SECRET]
 
 
 def _credentials(options: Mapping[str, Any], environment: Mapping[str, str]) -> Credentials:
@@ -121,6 +121,9 @@ def _credentials(options: Mapping[str, Any], environment: Mapping[str, str]) -> 
             "client_id, public_api_key: both a service account and an API key are given; give one of them (a token may stand beside either)"
         )
     found = {name: next((environment[key] for key in keys if environment.get(key)), "") for name, keys in _ENVIRONMENT.items()}
+    for name, value in given.items():
+        if SPEC[name].get("no_log") and 0 < len(value) < MIN_SECRET:
+            raise OptionError(_short(name, "the options"))
     for values, source in ((given, "the options"), (found, "the environment")):
         for kind in (_TOKEN, _ACCOUNT, _KEY):
             if all(values[name] for name in kind):
@@ -134,9 +137,15 @@ def _checked(credentials: Credentials) -> Credentials:
             raise OptionError("{0}, from {1}: holds blanks, line ends or characters that no credential of Atlas has".format(
                 credentials.kind, credentials.source))
     if len(credentials.secret) < MIN_SECRET:
-        raise OptionError("{0}, from {1}: shorter than {2} characters, so it is not a credential of Atlas, and hiding it would hide parts "
-                          "of dates and serial numbers too".format(credentials.kind, credentials.source, MIN_SECRET))
+        raise OptionError(_short(credentials.kind, credentials.source))
     return credentials
+
+
+def _short(name: str, source: str) -> str:
+    return (
+        "{0}, from {1}: shorter than {2} characters, so it is not a credential of Atlas, and hiding it would hide parts of dates and "
+        "serial numbers too".format(name, source, MIN_SECRET)
+    )
 
 
 def _nothing_complete(given: Mapping[str, str], found: Mapping[str, str]) -> str:
@@ -157,7 +166,7 @@ def _base_url(value: str) -> str:
         parts = urlsplit(value.strip())
         host, _unused = parts.hostname or "", parts.port
     except ValueError:
-        raise OptionError("base_url: '{0}' is not a URL".format(value)) from None
+        raise OptionError("base_url: not a URL; write https://host, without user, query or fragment") from None  # it may hold a password
     if parts.scheme not in ("https", "http") or not host or parts.query or parts.fragment or "@" in parts.netloc:
         raise OptionError("base_url: write https://host, without user, query or fragment")
     if parts.scheme == "http" and not _is_loopback(host):

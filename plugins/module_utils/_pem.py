@@ -143,7 +143,7 @@ def from_answer(received: bytes) -> bytes:
     if text[:1] in (b'"', b"{"):
         try:
             value = json.loads(text.decode("utf-8"))
-        except ValueError:
+        except (RecursionError, ValueError):
             raise PemError("the answer begins like JSON and is none") from None
         value = value.get("content") if isinstance(value, dict) else value
         if not isinstance(value, str):

@@ -61,7 +61,7 @@ def _lacking(place: Tuple[str, ...]) -> str:
 
 
 def _diff(done: Outcome, request: Request) -> Dict[str, str]:
-    before = done.plan.current if done.plan.path_is_current else None
+    before = done.plan.at_path
     after = _facts(done.certificate) if done.certificate else "serial_number: (issued by Atlas in the real run)\n"
     if done.plan.path_is_current and done.plan.verdict.decision != ISSUE:
         after += "attributes: as asked for\n"

@@ -20,7 +20,7 @@ def certificate(one: Certificate) -> Dict[str, Any]:
     """The public facts of one certificate. What is not known (a list has no fingerprint) is null."""
     return {
         "serial_number": str(one.serial),
-        "serial_hex": "{0:X}".format(one.serial),
+        "serial_hex": _hex(one.serial),
         "subject": one.subject,
         "common_name": one.common_name,
         "issuer": one.issuer,
@@ -67,10 +67,11 @@ def look_from(value: Any, where: str) -> Tuple[Optional[Look], Optional[str], Tu
     facts = value.get("certificate")
     try:
         known = _certificate_from(facts) if facts else None
-    except (KeyError, TypeError, ValueError):
+        differing = tuple(value.get("attributes_differ") or ())
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise OptionError("{0}: not what atlas_pem_info returns".format(where)) from None
     reason = None if value.get("placeable", True) else str(value.get("placeable_reason") or "a PEM cannot be placed there")
-    return Look(str(value["state"]), value.get("detail"), known), reason, tuple(value.get("attributes_differ") or ())
+    return Look(str(value["state"]), value.get("detail"), known), reason, differing
 
 
 def failure(error: AtlasX509Error) -> Dict[str, Any]:
@@ -108,6 +109,12 @@ def plan(decided: Any) -> Dict[str, Any]:
 def serials(certificates: Tuple[Certificate, ...]) -> List[str]:
     """Serial numbers, as strings."""
     return [str(one.serial) for one in certificates]
+
+
+def _hex(serial: int) -> str:
+    """Whole bytes, as ``openssl x509 -serial`` prints them."""
+    digits = "{0:X}".format(abs(serial))
+    return "{0}{1}{2}".format("-" if serial < 0 else "", "0" * (len(digits) % 2), digits)
 
 
 def _certificate_from(facts: Mapping[str, Any]) -> Certificate:

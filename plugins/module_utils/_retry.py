@@ -32,12 +32,12 @@ def wait(attempt: int, failure: Failure, headers: Mapping[str, str], now: dateti
 def _asked(failure: Failure, headers: Mapping[str, str], now: datetime) -> Optional[float]:
     """What the service asks for: ``Retry-After`` in seconds or as a date, else ``parameters[1]`` of a token bucket."""
     header = (headers.get("Retry-After") or "").strip()
-    if header.isdigit():
+    if header.isdecimal():
         return float(header)
     moment = parse_http_date(header)
     if moment:
         return max((moment - now).total_seconds(), 0.0)
     parameters = failure.parameters or []
     if failure.code == "RATE_LIMITED_TOKEN_BUCKET" and len(parameters) > 1 and isinstance(parameters[1], (int, float)):
-        return max(float(parameters[1]), 0.0)
+        return float(min(max(parameters[1], 0), 2 * LONGEST))
     return None

@@ -61,7 +61,9 @@ def parse_mode(mode: Any) -> int:
         raise OptionError("mode: '{0}' is not an octal mode; write it quoted, such as '0600' or '0640'".format(mode)) from None
     if bits & 0o007:
         raise OptionError("mode: {0:04o} would let everybody on the machine at the private key; use 0600, or 0640 and a group".format(bits))
-    if bits > 0o777 or not bits & 0o400:
+    owners, groups = bits >> 6 & 7, bits >> 3 & 7
+    # A group with more than the owner, or that writes what it cannot read, is a decimal number: 440 is 0670, and 400 is 0620.
+    if bits > 0o777 or not bits & 0o400 or groups & ~owners or groups in (1, 2, 3):
         raise OptionError("mode: {0:04o} is no mode for a file that its owner reads; write it quoted, such as '0600' or '0640'".format(bits))
     return bits
 
@@ -365,8 +367,8 @@ def _uid(owner: Optional[str]) -> Optional[int]:
     if not owner:
         return None
     try:
-        return int(owner) if str(owner).isdigit() else pwd.getpwnam(owner).pw_uid
-    except KeyError:
+        return _number(owner) if owner.isdecimal() else pwd.getpwnam(owner).pw_uid
+    except (KeyError, ValueError):
         raise OptionError("owner: there is no user '{0}' here".format(owner)) from None
 
 
@@ -374,9 +376,17 @@ def _gid(group: Optional[str]) -> Optional[int]:
     if not group:
         return None
     try:
-        return int(group) if str(group).isdigit() else grp.getgrnam(group).gr_gid
-    except KeyError:
+        return _number(group) if group.isdecimal() else grp.getgrnam(group).gr_gid
+    except (KeyError, ValueError):
         raise OptionError("group: there is no group '{0}' here".format(group)) from None
+
+
+def _number(text: str) -> int:
+    """A uid or gid; the largest number of all means "leave it" to the kernel, so nobody has it."""
+    number = int(text)
+    if number >= 2**32 - 1:
+        raise ValueError(text)
+    return number
 
 
 def _nearest(directory: str) -> str:

@@ -14,6 +14,8 @@ from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionEr
 
 ZERO = timedelta(0)
 DAY = timedelta(days=1)
+LONGEST = 36525 * DAY
+"""A century. A longer span would lead out of the calendar."""
 
 _UNITS = {"h": timedelta(hours=1), "d": DAY, "w": timedelta(weeks=1)}
 _SPAN = re.compile(r"(\d{1,9})\s*([hdw%]?)\Z")
@@ -46,10 +48,9 @@ def parse_span(text: str, option: str) -> Span:
         if number >= 100:
             raise OptionError("{0}: {1}% is the whole lifetime or more; write less than 100%".format(option, number))
         return Span(percent=number)
-    try:
-        return Span(length=number * _UNITS[unit])
-    except OverflowError:
-        raise OptionError("{0}: '{1}' is longer than any certificate lives".format(option, text)) from None
+    if number > LONGEST / _UNITS[unit]:
+        raise OptionError("{0}: '{1}' is longer than any certificate lives".format(option, text))
+    return Span(length=number * _UNITS[unit])
 
 
 def parse_moment(text: str) -> datetime:
@@ -62,9 +63,9 @@ def parse_moment(text: str) -> datetime:
     for time in _TIMES:
         try:
             moment = datetime.strptime(candidate, "%Y-%m-%d" + time)
-        except ValueError:
+            return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+        except (OverflowError, ValueError):
             continue
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
     raise ValueError("'{0}' is not an ISO 8601 moment such as 2026-11-22T08:00:00Z".format(text))
 
 
@@ -72,9 +73,9 @@ def parse_http_date(text: Optional[str]) -> Optional[datetime]:
     """Read the ``Date`` header of an answer (RFC 9110); None when it is absent or unreadable."""
     try:
         moment = email.utils.parsedate_to_datetime(text or "")
-    except (TypeError, ValueError):
+        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
+    except (OverflowError, TypeError, ValueError):
         return None
-    return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
 
 
 def iso(moment: datetime) -> str:

@@ -160,7 +160,7 @@ certificate:
       description: The serial number in hexadecimal, as C(openssl x509 -serial) shows it.
       type: str
       returned: always
-      sample: 4B65F3E5C42F4D56
+      sample: 4B65FD71ED0F8156
     subject:
       description: The subject, as MongoDB knows the user on C($external).
       type: str
@@ -223,7 +223,7 @@ unexpired:
   elements: dict
   sample:
     - serial_number: "5433027191242719574"
-      serial_hex: 4B65F3E5C42F4D56
+      serial_hex: 4B65FD71ED0F8156
       subject: CN=app
       common_name: app
       not_before: "2026-11-22T07:00:00Z"

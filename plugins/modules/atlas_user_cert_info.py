@@ -85,7 +85,7 @@ certificates:
       description: The serial number in hexadecimal, as C(openssl x509 -serial) shows it.
       type: str
       returned: always
-      sample: 4B65F3E5C42F4D56
+      sample: 4B65FD71ED0F8156
     subject:
       description: The subject, as MongoDB knows the user on C($external).
       type: str

@@ -110,8 +110,14 @@ def test_the_rules_are_asked_in_the_order_of_the_design():
         # Held means listed and a pair, ours
         case("held but not listed does not count", seen([ONE], pair(certificate(2))), "refuse", "orphaned"),
         case("held but not listed and nothing else: the first one", seen([], pair(ONE)), "issue", "none_unexpired"),
-        case("a listed number in another user's pair does not count", seen([ONE], hosts=(TAKEN, Host("x", pair(certificate(1, user="b"))))), "refuse", "orphaned"),
-        case("a listed number in another project's pair does not count", seen([ONE], hosts=(Host("x", pair(certificate(1, project=OTHER_PROJECT))),)), "refuse", "orphaned"),
+        case(
+            "a listed number in another user's pair does not count",
+            seen([ONE], hosts=(TAKEN, Host("x", pair(certificate(1, user="b"))))), "refuse", "orphaned",
+        ),
+        case(
+            "a listed number in another project's pair does not count",
+            seen([ONE], hosts=(Host("x", pair(certificate(1, project=OTHER_PROJECT))),)), "refuse", "orphaned",
+        ),
         case("a listed number without its key does not count", seen([ONE], hosts=(Host("x", Look("certificate_only", None, ONE)),)), "refuse", "orphaned"),
         # The second of expiry
         case("expires this second: it has expired", seen([ONE], pair(ONE)), "issue", "none_unexpired", now=ONE.not_after),
@@ -121,12 +127,30 @@ def test_the_rules_are_asked_in_the_order_of_the_design():
         case("renewal is due this second", seen([ONE], pair(ONE)), "issue", "renewal_due", now=ONE.not_after - 30 * DAY, renew_before=MONTH),
         case("renewal is due in a second", seen([ONE], pair(ONE)), "keep", "held", now=ONE.not_after - 30 * DAY - SECOND, renew_before=MONTH),
         case("renewal is long overdue", seen([ONE], pair(ONE)), "issue", "renewal_due", now=ONE.not_after - SECOND, renew_before=MONTH),
-        case("33% of 100 days from the issue to the end", seen([HUNDRED_DAYS], pair(HUNDRED_DAYS)), "issue", "renewal_due", now=NOW + 67 * DAY, renew_before=Span(percent=33)),
-        case("33% of 100 days, a second before", seen([HUNDRED_DAYS], pair(HUNDRED_DAYS)), "keep", "held", now=NOW + 67 * DAY - SECOND, renew_before=Span(percent=33)),
-        case("June of March plus three months, 30 days before", seen([MARCH], pair(MARCH)), "issue", "renewal_due", now=MARCH.not_after.replace(month=5, day=31), renew_before=MONTH),
-        case("June of March plus three months, a second before", seen([MARCH], pair(MARCH)), "keep", "held", now=MARCH.not_after.replace(month=5, day=31) - SECOND, renew_before=MONTH),
-        case("the end of a leap February, two weeks before", seen([LEAP], pair(LEAP)), "issue", "renewal_due", now=LEAP.not_after.replace(day=15), renew_before=Span(14 * DAY)),
-        case("the end of a leap February, a second before", seen([LEAP], pair(LEAP)), "keep", "held", now=LEAP.not_after.replace(day=15) - SECOND, renew_before=Span(14 * DAY)),
+        case(
+            "33% of 100 days from the issue to the end",
+            seen([HUNDRED_DAYS], pair(HUNDRED_DAYS)), "issue", "renewal_due", now=NOW + 67 * DAY, renew_before=Span(percent=33),
+        ),
+        case(
+            "33% of 100 days, a second before",
+            seen([HUNDRED_DAYS], pair(HUNDRED_DAYS)), "keep", "held", now=NOW + 67 * DAY - SECOND, renew_before=Span(percent=33),
+        ),
+        case(
+            "June of March plus three months, 30 days before",
+            seen([MARCH], pair(MARCH)), "issue", "renewal_due", now=MARCH.not_after.replace(month=5, day=31), renew_before=MONTH,
+        ),
+        case(
+            "June of March plus three months, a second before",
+            seen([MARCH], pair(MARCH)), "keep", "held", now=MARCH.not_after.replace(month=5, day=31) - SECOND, renew_before=MONTH,
+        ),
+        case(
+            "the end of a leap February, two weeks before",
+            seen([LEAP], pair(LEAP)), "issue", "renewal_due", now=LEAP.not_after.replace(day=15), renew_before=Span(14 * DAY),
+        ),
+        case(
+            "the end of a leap February, a second before",
+            seen([LEAP], pair(LEAP)), "keep", "held", now=LEAP.not_after.replace(day=15) - SECOND, renew_before=Span(14 * DAY),
+        ),
         case("the end of a leap February is unexpired in its last second", seen([LEAP], pair(LEAP)), "keep", "held", now=LEAP.not_after - SECOND),
         # The second of rotation, and the hour of backdating
         case("issued in the second of rotate_before", seen([ONE], pair(ONE)), "keep", "held", rotate_before=ONE.issued_at),
@@ -134,10 +158,16 @@ def test_the_rules_are_asked_in_the_order_of_the_design():
         case("dated before rotate_before, issued after", seen([ONE], pair(ONE)), "keep", "held", rotate_before=ONE.not_before + 30 * SECOND),
         case("the newest was issued after rotate_before, an older one not", seen([LONG, SHORT], pair(SHORT)), "keep", "held", rotate_before=SHORT.issued_at),
         # Which one is current
-        case("issued last, not living longest: the short one is due", seen([LONG, SHORT], pair(LONG), (Host("a", pair(SHORT)),)), "issue", "renewal_due", renew_before=MONTH),
+        case(
+            "issued last, not living longest: the short one is due",
+            seen([LONG, SHORT], pair(LONG), (Host("a", pair(SHORT)),)), "issue", "renewal_due", renew_before=MONTH,
+        ),
         case("the older one is held alone: the newer is nobody's", seen([LONG, SHORT], pair(LONG)), "keep", "held", renew_before=MONTH),
         case("two of one second: the larger number counts", seen([NINE, TEN], pair(TEN), (Host("a", pair(NINE)),)), "keep", "held", renew_before=MONTH),
-        case("when the newest has expired, the older one that is held counts again", seen([LONG, SHORT], pair(LONG), (Host("a", pair(SHORT)),)), "keep", "held", now=SHORT.not_after, renew_before=MONTH),
+        case(
+            "when the newest has expired, the older one that is held counts again",
+            seen([LONG, SHORT], pair(LONG), (Host("a", pair(SHORT)),)), "keep", "held", now=SHORT.not_after, renew_before=MONTH,
+        ),
         # The cap
         case("the cap is reached exactly", seen(many(10)), "refuse", "too_many_unexpired", force=True),
         case("one below the cap", seen(many(9)), "issue", "forced", force=True),
@@ -158,7 +188,10 @@ def test_the_rules_are_asked_in_the_order_of_the_design():
         case("somebody else's host can take it when it may be replaced", seen(hosts=(TAKEN,)), "issue", "none_unexpired", on_foreign="replace"),
         case("no hosts were given: the path is the place", seen(), "issue", "none_unexpired"),
         case("nowhere to place is no reason not to keep", seen([ONE], pair(ONE), (UNASKED, FULL)), "keep", "held"),
-        case("a holder on a full disk keeps, and takes no renewal", seen([ONE], hosts=(HOLDER._replace(obstacle="path: full"),)), "refuse", "nowhere_to_place", force=True),
+        case(
+            "a holder on a full disk keeps, and takes no renewal",
+            seen([ONE], hosts=(HOLDER._replace(obstacle="path: full"),)), "refuse", "nowhere_to_place", force=True,
+        ),
         # The order, wherever two rules would both answer
         case("foreign before force", seen([ONE], FOREIGN), "refuse", "foreign_pem", force=True),
         case("foreign before none unexpired", seen([], FOREIGN), "refuse", "foreign_pem"),
@@ -336,12 +369,14 @@ def test_a_leftover_of_the_right_user_saves_from_an_orphan():
     [
         (wanted(), seen([ONE], FOREIGN), [PATH, "CN=somebody", "on_foreign: replace", "backup"]),
         (wanted(), seen([ONE]), ["1 unexpired certificate (1 until 2027-02-10T12:00:00Z)", PATH, "key of it", "on_orphan: reissue"]),
-        (wanted(), seen([OLD, ONE], hosts=(FREE, UNASKED)), ["2 unexpired certificates", "nor any host that was asked", "could not be asked: down", "key of any"]),
+        (wanted(), seen([OLD, ONE], hosts=(FREE, UNASKED)),
+         ["2 unexpired certificates", "nor any host that was asked", "could not be asked: down", "key of any"]),
         (wanted(on_orphan="reissue"), seen([ONE]), ["on_orphan is reissue"]),
         (wanted(rotate_before=NOW), seen([ONE], pair(ONE)), ["certificate 1 ", "2026-11-12T12:00:00Z", "2026-11-22T12:00:00Z", "rotate_before"]),
         (wanted(renew_before=Span(85 * DAY)), seen([ONE], pair(ONE)), ["certificate 1 ", "2027-02-10T12:00:00Z", "2026-11-17T12:00:00Z"]),
         (wanted(force=True), seen(many(12)), ["12 certificates", "max_unexpired is 10", "2 more, 102 until", "raise max_unexpired"]),
-        (wanted(), seen(hosts=(UNASKED, FULL, TAKEN)), ["down: could not be asked", "full: path: no space", "taken: holds the certificate and key of CN=somebody"]),
+        (wanted(), seen(hosts=(UNASKED, FULL, TAKEN)),
+         ["down: could not be asked", "full: path: no space", "taken: holds the certificate and key of CN=somebody"]),
         (wanted(), seen(hosts=()), ["no host was asked"]),
         (wanted(), seen([ONE], pair(ONE), (HOLDER, FREE)), ["certificate 1 is held at " + PATH, "on 1 of 2 hosts"]),
         (wanted(), seen([ONE], hosts=(HOLDER, FREE)), ["certificate 1 is held on 1 of 2 hosts"]),

@@ -1,0 +1,245 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The certificates of one user, of several, of all: asked of a service that is strict, and sometimes fails."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
+from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, READ_ONLY_PRIVATE_KEY, READ_ONLY_PUBLIC_KEY, FakeAtlas
+
+from ansible_collections.atlas.x509.plugins.module_utils import _audit, _options
+from ansible_collections.atlas.x509.plugins.module_utils._client import Client
+from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError, ServiceError
+
+DAY = timedelta(days=1)
+KEY = {"public_api_key": READ_ONLY_PUBLIC_KEY, "private_api_key": READ_ONLY_PRIVATE_KEY}
+ACCOUNT = {"client_id": DEMO_CLIENT_ID, "client_secret": DEMO_CLIENT_SECRET}
+
+
+@pytest.fixture
+def atlas(monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with FakeAtlas() as running:
+        yield running
+
+
+@pytest.fixture
+def fleet(atlas):
+    """Four managed users with three, one, none and two certificates, and one user who is not managed."""
+    for name in ("bob", "a/b, c", "new"):
+        atlas.call(atlas.state.add_user, DEMO_PROJECT, name)
+    for name, days in (("app", 10), ("app", 50), ("app", 80), ("bob", 20), ("a/b, c", 5), ("a/b, c", 60)):
+        atlas.call(atlas.state.add_certificate, DEMO_PROJECT, name, days_left=days)
+    return atlas
+
+
+def options(**given):
+    validated = ArgumentSpecValidator({**_options.SPEC, **_audit.SPEC}).validate({"project_id": DEMO_PROJECT, **given})
+    assert validated.error_messages == []
+    return validated.validated_parameters
+
+
+def report(atlas, waits=None, credentials=KEY, **given):
+    asked = options(base_url=atlas.url, **{**credentials, **given})
+    # Not sleeping: what would have been waited is noted, and more than that is not what these tests are about.
+    with Client(_options.connection(asked, {}), sleep=(waits if waits is not None else []).append) as client:
+        return _audit.report(_audit.ask(client, _audit.question(asked, {})))
+
+
+def certificates(shown):
+    return [(one["username"], one["days_left"]) for one in shown["certificates"]]
+
+
+def users(shown):
+    return [(one["username"], one["count"], one["days_left"]) for one in shown["users"]]
+
+
+def test_the_certificates_of_one_user_in_the_order_of_issue(fleet):
+    shown = report(fleet, username="app")
+    assert certificates(shown) == [("app", 9), ("app", 49), ("app", 79)]
+    assert users(shown) == [("app", 3, 79)]
+    assert shown["total_count"] == 3
+    assert {one["project_id"] for one in [*shown["certificates"], *shown["users"]]} == {DEMO_PROJECT}
+
+
+def test_what_is_shown_is_what_atlas_has(fleet):
+    known = fleet.state.projects[DEMO_PROJECT].certificates["bob"][0]
+    (shown,) = report(fleet, username="bob")["certificates"]
+    assert shown["serial_number"] == str(known.serial)
+    assert shown["not_before"] == known.listed()["createdAt"]
+    assert shown["not_after"] == known.listed()["notAfter"]
+    assert (shown["subject"], shown["common_name"]) == ("CN=bob", "bob")
+
+
+def test_several_users_come_in_the_order_in_which_they_were_asked_for(fleet):
+    shown = report(fleet, usernames=["bob", "app", "a/b, c", "bob"])
+    assert users(shown) == [("bob", 1, 19), ("app", 3, 79), ("a/b, c", 2, 59)]
+    assert shown["total_count"] == 6
+
+
+def test_all_means_all_users_whose_certificates_atlas_manages(fleet):
+    shown = report(fleet)
+    assert users(shown) == [("a/b, c", 2, 59), ("app", 3, 79), ("bob", 1, 19), ("new", 0, None)]
+    assert shown["users"][-1]["newest_not_after"] is None
+
+
+def test_the_newest_is_the_one_issued_last_and_not_the_one_that_lives_longest(atlas):
+    now = atlas.state.now()
+    atlas.call(atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=600, issued_at=now - 20 * DAY)
+    atlas.call(atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=20, issued_at=now - 10 * DAY)
+    assert users(report(atlas, username="app")) == [("app", 2, 19)]
+
+
+def test_an_empty_list_of_users_is_not_all_users(fleet):
+    assert report(fleet, usernames=[]) == {"certificates": [], "users": [], "total_count": 0}
+    assert fleet.state.journal == []
+
+
+def test_a_user_without_a_certificate_is_reported(atlas):
+    shown = report(atlas, username="app")
+    assert (users(shown), shown["total_count"]) == ([("app", 0, None)], 0)
+
+
+@pytest.mark.parametrize(
+    ("within", "expected"),
+    [
+        ("9d", []),
+        ("11d", [("app", 9)]),
+        ("50d", [("app", 9), ("app", 49)]),
+        ("1w", []),
+        ("2w", [("app", 9)]),
+        ("0", []),
+        ("", [("app", 9), ("app", 49), ("app", 79)]),
+    ],
+)
+def test_only_what_expires_within_the_time_is_listed_and_all_is_counted(fleet, within, expected):
+    shown = report(fleet, username="app", expires_within=within)
+    assert certificates(shown) == expected
+    assert users(shown) == [("app", 3, 79)]
+    assert shown["total_count"] == len(expected)
+
+
+def test_a_share_of_the_lifetime_is_of_each_ones_own(atlas):
+    now = atlas.state.now()
+    atlas.call(atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=40, issued_at=now - 10 * DAY)
+    atlas.call(atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=45, issued_at=now - 300 * DAY)
+    assert certificates(report(atlas, username="app", expires_within="50%")) == [("app", 44)]
+
+
+def test_days_are_counted_by_the_clock_of_the_service(fleet):
+    fleet.call(fleet.state.change_settings, clock_shift=15 * 86400)
+    shown = report(fleet, username="app", expires_within="40d")
+    assert certificates(shown) == [("app", 34)]
+    assert users(shown) == [("app", 2, 64)]
+
+
+def test_both_versions_of_the_api_tell_the_same(fleet):
+    assert report(fleet, api_version="v1.0") == report(fleet)
+
+
+def test_a_service_account_logs_in_once_and_out_again(fleet):
+    assert users(report(fleet, credentials=ACCOUNT)) == users(report(fleet))
+    counters = fleet.state.counters
+    assert (counters.tokens_made, counters.tokens_revoked, counters.challenges) == (1, 1, 1)
+
+
+def test_many_users_are_read_over_few_connections_after_one_challenge(atlas):
+    names = [f"user-{number}" for number in range(60)]
+    for name in names:
+        atlas.call(atlas.state.add_user, DEMO_PROJECT, name)
+        atlas.call(atlas.state.add_certificate, DEMO_PROJECT, name, days_left=30)
+    shown = report(atlas)
+    assert [one["username"] for one in shown["users"]] == sorted([*names, "app"])
+    assert shown["total_count"] == 60
+    assert atlas.state.counters.challenges == 1
+    assert atlas.state.counters.connections <= _audit.CONCURRENCY + 1
+
+
+def test_nothing_is_ever_written(fleet):
+    report(fleet)
+    assert {entry.method for entry in fleet.state.journal} == {"GET"}
+    assert fleet.state.counters.issued == 0
+
+
+# What fails
+
+@pytest.mark.parametrize("name", ["a/b, c", "app", "new"])
+def test_a_failed_list_is_not_an_empty_list(fleet, name):
+    fleet.fault("status", status=500, match={"username": name}, times=None)
+    with pytest.raises(ServiceError) as caught:
+        report(fleet)
+    assert (caught.value.failure.status, caught.value.failure.code) == (500, "UNEXPECTED_ERROR")
+
+
+@pytest.mark.parametrize("variant", ["truncated_json"])
+def test_half_a_list_is_not_a_list(fleet, variant):
+    fleet.fault("body", variant=variant, match={"username": "bob", "method": "GET"}, times=None)
+    with pytest.raises(ServiceError):
+        report(fleet)
+
+
+def test_a_proxys_page_is_not_a_list(fleet):
+    fleet.fault("html", status=200, match={"username": "bob"}, times=None)
+    with pytest.raises(ServiceError, match="proxy"):
+        report(fleet)
+
+
+def test_a_list_that_fails_for_a_moment_is_read_again(fleet):
+    waits = []
+    fleet.fault("status", status=503, match={"username": "bob"}, times=2)
+    assert users(report(fleet, waits)) == [("a/b, c", 2, 59), ("app", 3, 79), ("bob", 1, 19), ("new", 0, None)]
+    assert waits == [1, 2]
+
+
+def test_a_connection_that_drops_for_a_moment_is_taken_up_again(fleet):
+    fleet.fault("drop_before", match={"username": "app"}, times=1)
+    assert report(fleet, username="app")["total_count"] == 3
+
+
+def test_a_user_whom_nobody_knows_is_named(fleet):
+    with pytest.raises(ServiceError, match="'nobody'") as caught:
+        report(fleet, usernames=["app", "nobody"])
+    assert caught.value.failure.code == "USERNAME_NOT_FOUND"
+
+
+def test_a_second_page_of_users_that_fails_is_not_a_short_list(atlas):
+    made = atlas.call(atlas.state.add_project)
+    for number in range(501):
+        atlas.call(atlas.state.add_user, made.project_id, f"user-{number}")
+    atlas.fault("status", status=404, errorCode="GROUP_NOT_FOUND", match={"page": 2}, times=None)
+    with pytest.raises(ServiceError):
+        report(atlas, project_id=made.project_id)
+    assert atlas.state.counters.lists == 0
+
+
+# What is refused before anything is sent
+
+@pytest.mark.parametrize(
+    ("given", "start"),
+    [
+        ({"username": ""}, "username: "),
+        ({"username": "a\nb"}, "username: "),
+        ({"usernames": ["app", ""]}, "usernames: "),
+        ({"usernames": ["app", "x" * 1025]}, "usernames: "),
+        ({"username": "app", "expires_within": "soon"}, "expires_within: "),
+        ({"username": "app", "expires_within": "100%"}, "expires_within: "),
+        ({"username": "app", "project_id": "demo"}, "project_id: "),
+        ({"username": "app", "project_id": ""}, "project_id: "),
+    ],
+)
+def test_a_question_that_cannot_be_asked_names_the_option(given, start):
+    with pytest.raises(OptionError) as caught:
+        _audit.question(options(**given), {})
+    assert caught.value.message.startswith(start)
+
+
+@pytest.mark.parametrize("within", ["999999d", "999999999d", "999999999w", "9999999999"])
+def test_a_time_longer_than_the_calendar_is_refused_before_it_is_reckoned_with(fleet, within):
+    with pytest.raises(OptionError, match=r"^expires_within: "):
+        report(fleet, username="app", expires_within=within)
+    assert fleet.state.journal == []
