@@ -240,7 +240,7 @@ GUARDS = (too_many_unexpired, nowhere_to_place)  # type: Tuple[Rule, ...]
 def _plan(case: Case, verdict: Verdict) -> Plan:
     hosts = case.seen.hosts or ()
     held_serials = {one.serial for one in case.held if one}
-    issuing, keeping = verdict.decision == ISSUE, verdict.decision == KEEP
+    issuing = verdict.decision == ISSUE
     path_is_current = case.holds_current(case.seen.file)
     holders = tuple(host.name for host in hosts if case.holds_current(host.look))
     return Plan(
@@ -254,7 +254,7 @@ def _plan(case: Case, verdict: Verdict) -> Plan:
         orphaned=tuple(one for one in case.unexpired if one.serial not in held_serials),
         at_path=case.seen.file.certificate,
         hosts_given=case.seen.hosts is not None,
-        place=tuple(host.name for host in case.takers() if issuing or (keeping and host.name not in holders)),
+        place=tuple(host.name for host in case.takers() if issuing or host.name not in holders),
         adjust=tuple(host.name for host in hosts if not issuing and host.name in holders and host.attributes_differ),
         holders=holders,
         unasked=tuple(host.name for host in hosts if host.look is None),

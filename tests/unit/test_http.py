@@ -190,11 +190,16 @@ class TestNoAnswer:
         assert str(MAX_BODY) in error.reason
 
     @pytest.mark.parametrize(
-        "head",
-        [b"Content-Length: 1000\r\n\r\n", b"\r\n", b"Transfer-Encoding: chunked\r\n\r\n3e8\r\n"],
-        ids=["with a length", "until the end", "in chunks"],
+        ("status", "head"),
+        [
+            (200, b"Content-Length: 1000\r\n\r\n"),
+            (200, b"\r\n"),
+            (200, b"Transfer-Encoding: chunked\r\n\r\n3e8\r\n"),
+            (201, b"Content-Length: 1000\r\n\r\n"),
+            (500, b"Content-Length: 1000\r\n\r\n"),
+        ],
+        ids=["a page with a length", "a page until the end", "a page in chunks", "a certificate", "an error"],
     )
-    @pytest.mark.parametrize("status", [200, 201, 500])
     def test_a_body_that_trickles_is_given_up_when_the_time_is_over(self, wire, status, head):
         """As a page and as an error, not only as an answer that is received: the socket's timeout begins anew with every byte."""
         ended = threading.Event()
