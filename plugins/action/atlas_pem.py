@@ -44,10 +44,15 @@ class ActionModule(ActionBase):
     def _read(self, source):
         """The PEM on the controller; None when it is not there and need not be, in check mode."""
         try:
-            return _pem.read(self._find_needle("files", source))
-        except OSError as error:
-            raise StoreError("{0} cannot be read on the controller: {1}".format(source, error.strerror)) from None
+            path = os.path.realpath(self._find_needle("files", source))
         except AnsibleError as error:
             if self._task.check_mode:
                 return None
             raise StoreError("{0} is not on the controller".format(source or "(empty)")) from error
+        look = _pem.look_at(path)
+        if look.state != "pair":  # in check mode too, and before anything is sent to the host
+            raise StoreError("{0} on the controller holds {1}".format(source, look.detail or look.describe()))
+        try:
+            return _pem.read(path)
+        except OSError as error:
+            raise StoreError("{0} cannot be read on the controller: {1}".format(source, error.strerror)) from None

@@ -45,7 +45,7 @@ class Facts(NamedTuple):
 def read_certificate(der: bytes) -> Facts:
     """The facts of one certificate in DER. ValueError when it is none, or is cut."""
     try:
-        certificate = next(_elements(der))
+        (certificate,) = _elements(der)
         fields = _elements(_content(next(_elements(_content(certificate, _SEQUENCE))), _SEQUENCE))
         first = next(fields)
         serial = next(fields) if first[0] == _VERSION else first
@@ -67,6 +67,14 @@ def read_certificate(der: bytes) -> Facts:
 def rfc4514(name: Name) -> str:
     """The name as text (RFC 4514): the last pair first, special characters escaped. ``CN=app`` for a user of Atlas."""
     return ",".join("{0}={1}".format(attribute, _escape(value)) for attribute, value in reversed(name))
+
+
+def is_whole(der: bytes) -> bool:
+    """Whether these bytes are one complete element, of whatever kind."""
+    try:
+        return len(list(_elements(der))) == 1
+    except (IndexError, ValueError):
+        return False
 
 
 def common_name(name: Name) -> Optional[str]:

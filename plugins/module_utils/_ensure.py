@@ -118,7 +118,6 @@ def _issue(client: Client, request: Request, plan: Plan, reservation: Reservatio
         certificate, backup_file = _put_in_place(client, request, reservation)
     except Exception as error:  # pylint: disable=broad-except
         # Whatever it is: a key is at stake, and the user must learn where it is.
-        reservation.unstage()
         raise _kept(client, request, plan, reservation, error) from None
     warnings.extend(lost)
     unexpired = plan.unexpired + (certificate,)
@@ -201,11 +200,15 @@ def _kept(client: Client, request: Request, plan: Plan, reservation: Reservation
     names = ", ".join(str(one.serial) for one in new) or "none that was not there before"
     return KeyKept(
         "Atlas answered the request for a certificate, but {0}. The answer is kept in {1}, and {2} is as it was. New in Atlas's list: {3}. "
-        "Run again when the cause is mended: a good PEM there is then taken up, nothing is issued twice".format(
-            what, reservation.pending, request.wanted.path, names
-        ),
+        "{4}".format(what, reservation.pending, request.wanted.path, names, _way_out(request, reservation)),
         facts={"parked": reservation.pending},
     )
+
+
+def _way_out(request: Request, reservation: Reservation) -> str:
+    if reservation.is_elsewhere:
+        return "When the disk is well again, move it to {0} and run again".format(pending_path(request.wanted.path))
+    return "Run again when the cause is mended: a good PEM there is then taken up, nothing is issued twice"
 
 
 def _warnings(client: Client, request: Request, plan: Plan) -> Tuple[str, ...]:

@@ -9,7 +9,7 @@ from typing import Any, Mapping
 
 from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from ansible_collections.atlas.x509.plugins.module_utils._errors import PemError, StoreError
-from ansible_collections.atlas.x509.plugins.module_utils._store import Attributes, Reservation, obstacle
+from ansible_collections.atlas.x509.plugins.module_utils._store import Attributes, Reservation, apply_attributes, obstacle
 
 
 def veil(pem: bytes, pad: bytes) -> bytes:
@@ -29,20 +29,25 @@ def keep(dest: str, pem: bytes, expected: Mapping[str, Any]) -> bool:
     ``expected`` is what the host said of it. :class:`PemError` when something else arrived.
     """
     there = _pem.look_at(dest)
-    if there.state == "pair" and there.certificate and there.certificate.fingerprint_sha256 == expected["fingerprint_sha256"]:
-        return False
+    if _is(there, expected):
+        return bool(apply_attributes(dest, Attributes()))
     problem = obstacle(dest, Attributes(), create_directory=True)
     if problem:
         raise StoreError(problem.replace("path:", "dest:", 1))
+    if there.is_foreign(expected["common_name"] or "", expected["issuer_common_name"] or ""):
+        raise StoreError("dest: {0} holds {1}; choose another file, or move it away".format(dest, there.describe()))
     try:
         with Reservation(dest, create_directory=True) as reservation:
             reservation.set_aside()
             reservation.reserve_space()
-            look = _pem.look_at(reservation.stage(pem))
-            if look.state != "pair" or not look.certificate or look.certificate.fingerprint_sha256 != expected["fingerprint_sha256"]:
-                reservation.unstage()
+            if not _is(_pem.look_at(reservation.stage(pem)), expected):
                 raise PemError("what arrived is not the PEM that the host holds; {0} is as it was".format(dest))
             reservation.publish(Attributes(), backup=False)
     except OSError as error:
         raise StoreError("{0} cannot be written: {1}".format(os.path.dirname(dest), error.strerror)) from error
     return True
+
+
+def _is(look: _pem.Look, expected: Mapping[str, Any]) -> bool:
+    found = look.certificate if look.state == "pair" else None
+    return found is not None and found.fingerprint_sha256 == expected["fingerprint_sha256"]

@@ -4,21 +4,20 @@
 
 """What a PEM file holds: public facts about it, never the key.
 
-Runs on managed hosts: Python 3.6 and later, standard library only. OpenSSL, through ``ssl``, is asked whether the key is
-the certificate's, because it is what the database drivers will ask.
+Runs on managed hosts: Python 3.6 and later, standard library only.
 """
 
 import base64
 import errno
 import json
 import os
-import ssl
 import stat
 from typing import List, NamedTuple, Optional, Tuple
 
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
-from ansible_collections.atlas.x509.plugins.module_utils._der import Facts, common_name, read_certificate, rfc4514
+from ansible_collections.atlas.x509.plugins.module_utils._der import Facts, common_name, is_whole, read_certificate, rfc4514
 from ansible_collections.atlas.x509.plugins.module_utils._errors import PemError
+from ansible_collections.atlas.x509.plugins.module_utils._openssl import Unusable, certificate_in_use
 
 MAX_SIZE = 64 * 1024
 """A PEM from Atlas has 5 kB. Nothing larger than this is read, kept or placed."""
@@ -94,6 +93,8 @@ def look_at(path: str) -> Look:
     """What lies at this path. Never raises: what cannot be read is ``unreadable``, and ``detail`` says why."""
     try:
         descriptor = _open(path)
+    except ValueError:
+        return Look("unreadable", "a path that no file can have")
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return Look("absent")
@@ -107,6 +108,20 @@ def look_at(path: str) -> Look:
         return _examine(_read(descriptor), descriptor, path)
     except OSError as error:
         return Look("unreadable", error.strerror)
+    finally:
+        os.close(descriptor)
+
+
+def examine(pem: bytes) -> Optional[Look]:
+    """What a PEM in memory is; None where only a file could be asked for (without ``memfd``: not Linux, or Python before 3.8)."""
+    if not hasattr(os, "memfd_create"):
+        return None
+    if len(pem) > MAX_SIZE:
+        return Look("unreadable", "{0} bytes, too large for a PEM".format(len(pem)))
+    descriptor = os.memfd_create("pem")
+    try:
+        os.write(descriptor, pem)
+        return _examine(pem, descriptor, "")
     finally:
         os.close(descriptor)
 
@@ -146,9 +161,10 @@ def from_answer(received: bytes) -> bytes:
         except (RecursionError, ValueError):
             raise PemError("the answer begins like JSON and is none") from None
         value = value.get("content") if isinstance(value, dict) else value
-        if not isinstance(value, str):
-            raise PemError("the answer is JSON without a PEM in it")
-        text = value.strip().encode("utf-8")
+        try:
+            text = value.strip().encode("ascii")
+        except (AttributeError, UnicodeEncodeError):
+            raise PemError("the answer is JSON without a PEM in it") from None
     if not text:
         raise PemError("the answer is empty")
     if not text.startswith(b"-----BEGIN "):
@@ -176,7 +192,7 @@ def _examine(data: bytes, descriptor: int, path: str) -> Look:
     content = data.replace(b"\0", b"").strip()
     if not content:
         return Look("empty")
-    blocks, cut = _blocks(content[len(_BOM) :] if content.startswith(_BOM) else content)
+    blocks, cut = _blocks(content)
     certificates = [lines for label, lines in blocks if label == b"CERTIFICATE"]
     keys = [(label, lines) for label, lines in blocks if label.endswith(b"PRIVATE KEY")]
     if len(keys) > 1:
@@ -191,14 +207,14 @@ def _examine(data: bytes, descriptor: int, path: str) -> Look:
         return _look("encrypted", facts)
     if not keys:
         return _look("broken", facts, "the private key is cut") if cut else _look("certificate_only", facts)
-    return _look(*_ask_openssl(facts, descriptor, path))
+    return _used(facts, keys[0], descriptor, path)
 
 
 def _blocks(content: bytes) -> Tuple[List[Tuple[bytes, List[bytes]]], bool]:
     """The (label, lines) of each complete block, and whether the last one begins and never ends. One pass, linear."""
     blocks = []  # type: List[Tuple[bytes, List[bytes]]]
     label, lines = None, []  # type: Optional[bytes], List[bytes]
-    for raw in content.splitlines():
+    for raw in (content[len(_BOM) :] if content.startswith(_BOM) else content).splitlines():
         line = raw.strip()
         if line.startswith(_BEGIN) and line.endswith(_DASHES):
             label, lines = line[len(_BEGIN) : -len(_DASHES)], []
@@ -214,18 +230,22 @@ def _facts(lines: List[bytes]) -> Facts:
     return read_certificate(base64.b64decode(b"".join(lines), validate=True))  # binascii.Error is a ValueError
 
 
-def _ask_openssl(facts: Facts, descriptor: int, path: str) -> Tuple[str, Facts, Optional[str]]:
-    # The open file itself, where the system has a name for it: between two opens a path can come to mean another file.
-    same_file = "/dev/fd/{0}".format(descriptor)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def _used(facts: Facts, key: Tuple[bytes, List[bytes]], descriptor: int, path: str) -> Look:
     try:
-        # Without password= OpenSSL would ask on the terminal and wait for ever.
-        context.load_cert_chain(same_file if os.path.exists(same_file) else path, password="")
-    except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
-            return "mismatched", facts, None
-        return "broken", facts, "OpenSSL cannot use it: {0}".format((error.reason or "unknown").replace("_", " ").lower())
-    return "pair", facts, None
+        # The facts of what a login presents: of two certificates OpenSSL may take another one for the first than we do.
+        return _look("pair", read_certificate(certificate_in_use(descriptor, path)))
+    except Unusable as error:
+        if error.other_key:
+            return _look("mismatched", facts)
+        # A whole key that OpenSSL cannot use may be of use to somebody; one that is cut is of none to anybody.
+        return _look("unreadable" if _is_whole_key(*key) else "broken", facts, error.reason)
+
+
+def _is_whole_key(label: bytes, lines: List[bytes]) -> bool:
+    try:
+        return is_whole(base64.b64decode(b"".join(lines), validate=True)) or label.startswith(b"OPENSSH")
+    except ValueError:
+        return False
 
 
 def _look(state: str, facts: Facts, detail: Optional[str] = None) -> Look:

@@ -31,19 +31,25 @@ class Order(NamedTuple):
 
 
 class Placed(NamedTuple):
-    """What was there, what is there now (None: not known before the real run), and which attributes changed."""
+    """What was there, what is there now (None: not known before the real run), and which attributes changed.
+
+    ``aside`` is where something was moved that an earlier run of ``atlas_user_cert`` had kept beside the path.
+    """
 
     changed: bool
     before: _pem.Look
     after: Optional[Certificate]
     attributes: Tuple[str, ...] = ()
     backup_file: Optional[str] = None
+    aside: Optional[str] = None
 
 
 def foresee(order: Order, pem: Optional[bytes]) -> Placed:
     """What :func:`place` would do. Writes nothing; without ``pem`` the file is assumed to become another one."""
-    before = _check(order, _pem.first_certificate(pem) if pem else None)
     after = _pem.first_certificate(pem) if pem else None
+    before = _check(order, after)
+    if pem and after:
+        _check_source(order, _pem.examine(pem), after)
     if after and _is_there(before, after):
         changes = differing(order.path, order.attributes)
         return Placed(bool(changes), before, after, tuple(changes))
@@ -52,6 +58,8 @@ def foresee(order: Order, pem: Optional[bytes]) -> Placed:
 
 def place(order: Order, pem: bytes) -> Placed:
     """Make ``pem`` the file at the order's path, unless it is there already. :class:`PemError` when it is not a good pair."""
+    if len(pem) > _pem.MAX_SIZE:
+        raise PemError("src: {0} bytes are too many for a PEM; {1} is as it was".format(len(pem), order.path))
     after = _pem.first_certificate(pem)
     before = _check(order, after)
     if _is_there(before, after):
@@ -66,15 +74,12 @@ def place(order: Order, pem: bytes) -> Placed:
 
 def _replace(order: Order, pem: bytes, after: Certificate, reservation: Reservation) -> Placed:
     before = _check(order, after)  # again, now that no rival can change it
-    reservation.set_aside()  # only atlas_user_cert keeps something there, and that may be the only copy of a key
+    aside = reservation.set_aside()  # only atlas_user_cert keeps something there, and that may be the only copy of a key
     reservation.reserve_space()
-    look = _pem.look_at(reservation.stage(pem))
-    if look.state != "pair":
-        reservation.unstage()
-        raise PemError("src: {0}; {1} is as it was".format(look.detail or "holds " + look.describe(), order.path))
+    _check_source(order, _pem.look_at(reservation.stage(pem)), after)
     foreign = _is_foreign(order, before, after)
     backup_file = reservation.publish(order.attributes, order.backup or foreign)
-    return Placed(True, before, after, backup_file=backup_file)
+    return Placed(True, before, after, backup_file=backup_file, aside=aside)
 
 
 def _check(order: Order, after: Optional[Certificate]) -> _pem.Look:
@@ -93,6 +98,13 @@ def _check(order: Order, after: Optional[Certificate]) -> _pem.Look:
             )
         )
     return before
+
+
+def _check_source(order: Order, look: Optional[_pem.Look], after: Certificate) -> None:
+    if look and look.state != "pair":
+        raise PemError("src: {0}; {1} is as it was".format(look.detail or "holds " + look.describe(), order.path))
+    if look and look.certificate != after:
+        raise PemError("src: holds several certificates, and the key is not that of the first; {0} is as it was".format(order.path))
 
 
 def _is_foreign(order: Order, before: _pem.Look, after: Optional[Certificate]) -> bool:
@@ -134,7 +146,8 @@ def _deed(placed: Placed, foreseen: bool) -> str:
     if placed.attributes:
         return "{0} {1}".format("would set" if foreseen else "set", " and ".join(placed.attributes))
     over = "" if placed.before.state in ("absent", "empty") else ", replacing {0}".format(placed.before.describe())
-    return "{0} {1}{2}".format("would place" if foreseen else "placed", name, over)
+    moved = "; what an earlier run had kept beside it was moved to {0}".format(placed.aside) if placed.aside else ""
+    return "{0} {1}{2}{3}".format("would place" if foreseen else "placed", name, over, moved)
 
 
 def _facts(one: Certificate) -> str:

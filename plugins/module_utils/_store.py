@@ -33,6 +33,9 @@ RESERVED = _pem.MAX_SIZE
 PATIENCE = 600.0
 """Seconds that a run waits for another one that works on the same path. One issue takes seconds."""
 
+_LONGEST_SUFFIX = 40  # of a backup: a process id, a date and a time
+_FILES_NEEDED = 4  # the reservation, the next PEM, a backup, and what is set aside
+
 _FS_IOC_GETFLAGS = 0x80086601
 _IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
 
@@ -59,11 +62,11 @@ def parse_mode(mode: Any) -> int:
         bits = int(text, 8)
     except ValueError:
         raise OptionError("mode: '{0}' is not an octal mode; write it quoted, such as '0600' or '0640'".format(mode)) from None
-    if bits & 0o007:
+    if bits > 0 and bits & 0o007:
         raise OptionError("mode: {0:04o} would let everybody on the machine at the private key; use 0600, or 0640 and a group".format(bits))
     owners, groups = bits >> 6 & 7, bits >> 3 & 7
     # A group with more than the owner, or that writes what it cannot read, is a decimal number: 440 is 0670, and 400 is 0620.
-    if bits > 0o777 or not bits & 0o400 or groups & ~owners or groups in (1, 2, 3):
+    if not 0 <= bits <= 0o777 or not bits & 0o400 or groups & ~owners or groups in (1, 2, 3):
         raise OptionError("mode: {0:04o} is no mode for a file that its owner reads; write it quoted, such as '0600' or '0640'".format(bits))
     return bits
 
@@ -93,9 +96,12 @@ def obstacle(path: str, wanted: Attributes, create_directory: bool = False) -> O
         if os.path.lexists(directory):
             return "path: {0} is not a directory".format(directory)
         if create_directory:
-            return _directory_obstacle(_nearest(directory)) or _owner_obstacle(wanted)
+            nearest = _nearest(directory)
+            return _directory_obstacle(nearest) or _name_obstacle(path, nearest) or _owner_obstacle(wanted)
         return "path: the directory {0} does not exist".format(directory)
-    return _directory_obstacle(directory) or _file_obstacle(path) or _owner_obstacle(wanted)
+    return (
+        _directory_obstacle(directory) or _name_obstacle(path, directory) or _file_obstacle(path, wanted) or _owner_obstacle(wanted)
+    )
 
 
 def inspect(path: str, mode: Any, owner: Optional[str], group: Optional[str]) -> Place:
@@ -112,13 +118,14 @@ def apply_attributes(path: str, wanted: Attributes) -> List[str]:
     """Set what differs on the file at path; returns what was changed. :class:`StoreError` when the system refuses."""
     changes = differing(path, wanted)
     if changes:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         try:
-            _set(descriptor, wanted)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            try:
+                _set(descriptor, wanted)
+            finally:
+                os.close(descriptor)
         except OSError as error:
             raise StoreError("{0}: cannot set {1}: {2}".format(path, " and ".join(changes), error.strerror)) from error
-        finally:
-            os.close(descriptor)
     return changes
 
 
@@ -130,8 +137,8 @@ def pending_path(path: str) -> str:
 class Reservation:
     """The lock on one path, and the place where the answer is kept. Use it with ``with``.
 
-    Entering waits for a rival (at most ``PATIENCE`` seconds), and leaves what an earlier run kept untouched. Leaving
-    removes the reservation unless it holds something: what was received and not published always stays.
+    Entering waits for a rival (at most ``PATIENCE`` seconds), and leaves what an earlier run kept untouched. Leaving removes
+    what was staged, and the reservation unless it holds something: what was received and not published always stays.
     """
 
     def __init__(self, path: str, create_directory: bool = False) -> None:
@@ -139,7 +146,8 @@ class Reservation:
         self.pending = pending_path(path)
         self._new = os.path.join(os.path.dirname(path), ".{0}.atlas-new".format(os.path.basename(path)))
         self._create_directory = create_directory
-        self._descriptor = -1
+        self._descriptor = -1  # the lock, and normally what the answer is written through
+        self._elsewhere = -1
         self._answer = bytearray()
 
     def __enter__(self) -> "Reservation":
@@ -155,10 +163,14 @@ class Reservation:
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         try:
-            if _pem.look_at(self.pending).state == "empty":
-                os.unlink(self.pending)
+            self.unstage()
+            for name in {self.pending, pending_path(self.path)}:
+                if _pem.look_at(name).state == "empty":
+                    os.unlink(name)
         finally:
-            os.close(self._descriptor)
+            for descriptor in (self._descriptor, self._elsewhere):
+                if descriptor != -1:
+                    os.close(descriptor)
 
     def reserve_space(self) -> None:
         """Take the space for the answer now: whatever fails for want of it fails before the POST."""
@@ -182,43 +194,38 @@ class Reservation:
             return None
         kept = _unused("{0}.unusable-{1}".format(self.path, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())))
         try:
-            os.rename(self.pending, kept)
+            # A copy, not a rename: the name and its lock must stay ours, or a rival would get in between.
+            _write_new(kept, os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0))
             sync_directory(kept)
-            previous, self._descriptor = self._descriptor, self._lock()
+            os.ftruncate(self._descriptor, 0)
         except OSError as error:
             raise StoreError("{0} cannot be moved to {1}: {2}".format(self.pending, kept, error.strerror)) from error
-        os.close(previous)
         return kept
 
     def receive(self, chunk: bytes) -> None:
         """Keep the next bytes of the answer, before anybody looks at them."""
-        try:
-            os.pwrite(self._descriptor, chunk, len(self._answer))
-        except OSError:
-            self._keep_elsewhere(chunk)
+        offset = len(self._answer)
         self._answer += chunk
+        try:
+            _write_at(self._keeper, chunk, offset)
+        except OSError:
+            self._keep_elsewhere()
 
     def received(self) -> bytes:
         """The whole answer, synced to disk first."""
         try:
-            os.ftruncate(self._descriptor, len(self._answer))
-            os.fsync(self._descriptor)
+            os.ftruncate(self._keeper, len(self._answer))
+            os.fsync(self._keeper)
         except OSError:
-            self._keep_elsewhere(b"")
-            os.fsync(self._descriptor)
+            self._keep_elsewhere()
         return bytes(self._answer)
 
     def stage(self, pem: bytes) -> str:
         """Write the next PEM beside ``path``, synced and read back; returns its name. It is not published yet."""
         self.unstage()  # of a run that died: its reservation still holds all of it
-        descriptor = os.open(self._new, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            os.fchmod(descriptor, 0o600)
-            _write(descriptor, pem)
-            if os.pread(descriptor, len(pem) + 1, 0) != pem:
-                raise StoreError("{0} does not hold what was written to it".format(self._new))
-        finally:
-            os.close(descriptor)
+        _write_new(self._new, pem)
+        if _pem.read(self._new) != pem:
+            raise StoreError("{0} does not hold what was written to it".format(self._new))
         return self._new
 
     def unstage(self) -> None:
@@ -244,15 +251,29 @@ class Reservation:
             backup_file = _keep_backup(self.path)
         os.rename(self._new, self.path)
         sync_directory(self.path)
-        os.ftruncate(self._descriptor, 0)
+        os.ftruncate(self._keeper, 0)
         return backup_file
 
-    def _keep_elsewhere(self, chunk: bytes) -> None:
+    @property
+    def is_elsewhere(self) -> bool:
+        """Whether the answer had to be kept in another directory, where no later run looks for it."""
+        return self._elsewhere != -1
+
+    @property
+    def _keeper(self) -> int:
+        return self._elsewhere if self.is_elsewhere else self._descriptor
+
+    def _keep_elsewhere(self) -> None:
         """The space was there and the disk fails all the same (a vanished mount, a broken device): any other place will do."""
-        descriptor, self.pending = tempfile.mkstemp(prefix=os.path.basename(self.path), suffix=".atlas-pending")
-        os.pwrite(descriptor, bytes(self._answer) + chunk, 0)
-        previous, self._descriptor = self._descriptor, descriptor
-        os.close(previous)
+        if self.is_elsewhere:
+            raise StoreError("{0} cannot be written either".format(self.pending))
+        self._elsewhere, self.pending = tempfile.mkstemp(prefix=os.path.basename(self.path), suffix=".atlas-pending")
+        _write_at(self._elsewhere, bytes(self._answer), 0)
+        os.fsync(self._elsewhere)
+        try:
+            os.ftruncate(self._descriptor, 0)  # a part of a key is of no use there
+        except OSError:
+            pass
 
     def _lock(self) -> int:
         deadline = time.monotonic() + PATIENCE
@@ -297,10 +318,29 @@ def sync_directory(path: str) -> None:
 
 
 def _write(descriptor: int, data: bytes) -> None:
+    _write_at(descriptor, data, 0)
+    os.fsync(descriptor)
+
+
+def _write_at(descriptor: int, data: bytes, offset: int) -> None:
+    """All of it: a disk that fills up takes a part, and says so only when it is asked again."""
     view = memoryview(data)
     while view:
-        view = view[os.write(descriptor, view) :]
-    os.fsync(descriptor)
+        written = os.pwrite(descriptor, view, offset)
+        view, offset = view[written:], offset + written
+
+
+def _write_new(path: str, data: bytes) -> None:
+    """A new file with this content, 0600 from birth and on disk when this returns; nothing is left of one that failed."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(descriptor, 0o600)
+        _write(descriptor, data)
+    except BaseException:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
 
 
 def _is_same_file(descriptor: int, path: str) -> bool:
@@ -320,12 +360,10 @@ def _set(descriptor: int, wanted: Attributes) -> None:
 
 
 def _inherit(path: str, wanted: Attributes) -> Attributes:
-    """Fill what was not asked for from the file that is replaced; only root can give files away."""
+    """Fill what was not asked for from the file that is replaced. :func:`obstacle` has seen to it that this is possible."""
     try:
         found = os.lstat(path)
     except FileNotFoundError:
-        return wanted
-    if os.geteuid() != 0:
         return wanted
     uid = found.st_uid if wanted.uid is None else wanted.uid
     gid = found.st_gid if wanted.gid is None else wanted.gid
@@ -339,11 +377,9 @@ def _keep_backup(path: str) -> str:
         os.link(path, backup, follow_symlinks=False)
     except OSError:
         # A file system without hard links.
-        descriptor = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-        try:
-            _write(descriptor, _pem.read(path))
-        finally:
-            os.close(descriptor)
+        found = os.lstat(path)
+        _write_new(backup, _pem.read(path))
+        apply_attributes(backup, Attributes(stat.S_IMODE(found.st_mode), found.st_uid, found.st_gid))
     return backup
 
 
@@ -395,6 +431,13 @@ def _nearest(directory: str) -> str:
     return directory
 
 
+def _name_obstacle(path: str, directory: str) -> Optional[str]:
+    name = os.path.basename(path)
+    if len(os.fsencode(name)) + _LONGEST_SUFFIX > os.pathconf(directory, "PC_NAME_MAX"):
+        return "path: the name '{0}' is too long: the files that stand beside it have longer ones".format(name)
+    return None
+
+
 def _directory_obstacle(directory: str) -> Optional[str]:
     if not os.path.isdir(directory):
         return "path: {0} is not a directory".format(directory)
@@ -406,12 +449,12 @@ def _directory_obstacle(directory: str) -> Optional[str]:
     room = os.statvfs(directory)
     if room.f_bavail * room.f_frsize < 2 * RESERVED:
         return "path: no space is left in {0}".format(directory)
-    if room.f_files and not room.f_favail:
-        return "path: no inode is left in {0}".format(directory)
+    if room.f_files and room.f_favail < _FILES_NEEDED:
+        return "path: no inodes are left in {0}".format(directory)
     return None
 
 
-def _file_obstacle(path: str) -> Optional[str]:
+def _file_obstacle(path: str, wanted: Attributes) -> Optional[str]:
     try:
         found = os.lstat(path)
     except FileNotFoundError:
@@ -426,16 +469,16 @@ def _file_obstacle(path: str) -> Optional[str]:
         return "path: {0} is not a regular file".format(path)
     if _is_frozen(path):
         return "path: {0} is immutable (chattr)".format(path)
-    return None
+    return _owner_obstacle(_inherit(path, wanted))
 
 
 def _owner_obstacle(wanted: Attributes) -> Optional[str]:
     if os.geteuid() == 0:
         return None
     if wanted.uid not in (None, os.geteuid()):
-        return "owner: only root can give a file to another user, and this runs as uid {0}".format(os.geteuid())
+        return "owner: only root can give a file to another user (or leave it to one), and this runs as uid {0}".format(os.geteuid())
     if wanted.gid not in (None, os.getegid()) and wanted.gid not in os.getgroups():
-        return "group: this runs as uid {0}, who is not in that group".format(os.geteuid())
+        return "group: this runs as uid {0}, who is not in the group {1}".format(os.geteuid(), wanted.gid)
     return None
 
 
