@@ -67,6 +67,10 @@ _BY_STATUS = {
     403: "Atlas forbids this to the credentials ({credentials}): {detail}",
     406: "Atlas does not serve this version of its API: check api_version and base_url",
     429: "Atlas limits the rate of requests: run again later, or raise retries",
+    500: "Atlas failed ({detail}): run again later",
+    502: "Atlas cannot be reached behind its gateway ({detail}): run again later",
+    503: "Atlas is unavailable just now: run again later",
+    504: "Atlas did not answer its gateway in time: run again later",
 }
 
 
@@ -85,7 +89,7 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     return Failure(
         status,
         _text(value.get("errorCode")) or headers.get("X-Error-Code"),
-        _text(value.get("detail")) or _text(value.get("reason")),
+        _detail(value),
         parameters if isinstance(parameters, list) else None,
     )
 
@@ -93,13 +97,23 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
 def sentence(failure: Failure, context: Context) -> str:
     """What the user reads: what it means, what to do, and what exactly Atlas said."""
     template = _BY_CODE.get(failure.code or "") or _BY_STATUS.get(failure.status or 0)
-    if failure.code is None and (template is None or failure.status == 403):
+    if failure.code is None and (template is None or failure.status in (403, 500, 502, 503, 504)):
         template = "not Atlas but something on the way answered, perhaps a proxy ({detail}): check base_url and the proxy settings"
     values = context._asdict()
     values.update(role=context.role, detail=failure.detail or "no details", address=_address(failure))
     meaning = (template or "Atlas refused: {detail}").format(**values)
     said = "HTTP {0}{1}".format(failure.status, " " + failure.code if failure.code else "")
     return "{0} [{1}]".format(meaning, said)
+
+
+def _detail(error: Mapping[str, Any]) -> Optional[str]:
+    """What Atlas says, with the fields of a bad request when it names them."""
+    bad = error.get("badRequestDetail")
+    fields = bad.get("fields") if isinstance(bad, dict) else None
+    pairs = [(field.get("field"), field.get("description")) for field in fields if isinstance(field, dict)] if isinstance(fields, list) else []
+    named = ["{0} {1}".format(*pair) for pair in pairs if _text(pair[0]) and _text(pair[1])]
+    said = [_text(error.get("detail")) or _text(error.get("reason"))] + named
+    return "; ".join(text for text in said if text) or None
 
 
 def _address(failure: Failure) -> str:

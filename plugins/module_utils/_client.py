@@ -26,6 +26,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._pem import MAX_SIZE
 PAGE_SIZE = 500
 MAX_PAGES = 10000
 
+_TOKEN = re.compile(r"[!-~]+\Z")
 _LEADING_ZERO = re.compile(rb'("_id"\s*:\s*)0+(?=[0-9])')
 
 
@@ -87,6 +88,8 @@ class Client:
             if not error.sent:
                 raise NotIssued("the request was not sent, nothing was issued: {0}".format(self._unreachable(error))) from None
             raise OutcomeUnknown("the answer to the request for a certificate was lost: {0}".format(error.reason)) from None
+        except ServiceError as error:  # of a login on the way: a write that was not signed was not done
+            raise NotIssued("nothing was issued: {0}".format(error.message), error.failure) from None
         if answer.status >= 500 or answer.status == 408:
             raise OutcomeUnknown("Atlas failed while it was asked for a certificate: " + _advice.sentence(answer.failure, context), answer.failure)
         if not 200 <= answer.status < 300:
@@ -103,7 +106,10 @@ class Client:
         path, auth, headers, body = self._token_request("token", {"grant_type": "client_credentials"})
         answer = self._persistently("POST", path, auth, headers, self._context("", ""), body)
         try:
-            return _text(_json(answer.body), "access_token")
+            token = _text(_json(answer.body), "access_token")
+            if not _TOKEN.match(token):
+                raise ValueError("access_token")
+            return token
         except ValueError:
             raise ServiceError("the answer to the login is not a token: check base_url and the proxy settings", Failure(200)) from None
 
@@ -120,7 +126,8 @@ class Client:
             answer = self._persistently("GET", self._base() + path + query, self._auth, headers, context)
             page = parse_page(answer.body)
             yield from page["results"]
-            named = any(isinstance(link, dict) and link.get("rel") == "next" for link in page.get("links") or [])
+            links = page.get("links")
+            named = isinstance(links, list) and any(isinstance(link, dict) and link.get("rel") == "next" for link in links)
             if not named and len(page["results"]) < PAGE_SIZE:
                 return
         raise ServiceError("Atlas sends page after page without an end")

@@ -78,6 +78,8 @@ class Case:
         listed = self._listed.get(look.certificate.serial)
         if listed is None or not look.belongs_to(self.wanted.username, self.wanted.project_id):
             return None
+        if look.certificate.not_after <= self.now:
+            return None  # it has expired, whatever the list says: no login takes it
         # The dates are Atlas's: what a host says of a file must not move them.
         return look.certificate._replace(not_before=listed.not_before, not_after=listed.not_after)
 

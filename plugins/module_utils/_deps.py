@@ -20,7 +20,8 @@ def library(name: str) -> ModuleType:
     try:
         return importlib.import_module(name)
     except ImportError as error:
+        distribution = name.partition(".")[0]
         raise MissingLibrary(
             "the Python library '{0}' is missing for {1} ({2}): install it with '{1} -m pip install {0}', or add '{0}' to the "
-            "Python requirements of the execution environment".format(name, sys.executable or "python", error)
+            "Python requirements of the execution environment".format(distribution, sys.executable or "python", error)
         ) from error

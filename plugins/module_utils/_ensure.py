@@ -14,7 +14,7 @@ from typing import Iterator, List, NamedTuple, Optional, Tuple
 from ansible_collections.atlas.x509.plugins.module_utils import _pem, _verify
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
-from ansible_collections.atlas.x509.plugins.module_utils._decision import ISSUE, REFUSE, Plan, Seen, decide
+from ansible_collections.atlas.x509.plugins.module_utils._decision import ISSUE, KEEP, REFUSE, Plan, Seen, decide
 from ansible_collections.atlas.x509.plugins.module_utils._errors import (
     AtlasX509Error,
     KeyKept,
@@ -26,7 +26,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._errors import (
     StoreError,
 )
 from ansible_collections.atlas.x509.plugins.module_utils._request import Request
-from ansible_collections.atlas.x509.plugins.module_utils._store import Reservation, apply_attributes, differing, pending_path
+from ansible_collections.atlas.x509.plugins.module_utils._store import Reservation, apply_attributes, await_rival, differing, pending_path
 from ansible_collections.atlas.x509.plugins.module_utils._time import iso
 
 CLOCK_TOLERANCE = 300.0
@@ -50,10 +50,10 @@ class Outcome(NamedTuple):
 
 
 def survey(client: Client, request: Request) -> Plan:
-    """List, look and decide. Changes nothing. Raises :class:`Refused` when the decision is no."""
+    """List, look and decide. Changes nothing."""
     wanted = request.wanted
     listed = tuple(client.certificates(wanted.project_id, wanted.username))
-    seen = Seen(listed, _pem.look_at(wanted.path), _pem.look_at(pending_path(wanted.path)), request.hosts)
+    seen = Seen(listed, _pem.look_at(wanted.path), _pem.look_at_answer(pending_path(wanted.path)), request.hosts)
     now = client.now()
     if wanted.rotate_before and wanted.rotate_before > now:
         raise OptionError(
@@ -61,14 +61,14 @@ def survey(client: Client, request: Request) -> Plan:
                 iso(wanted.rotate_before), iso(now)
             )
         )
-    plan = decide(wanted, seen, now)
-    if plan.verdict.decision == REFUSE:
-        raise Refused("{0}: {1}".format(wanted.username, plan.verdict.why), plan)
-    return plan
+    return decide(wanted, seen, now)
 
 
 def foresee(client: Client, request: Request, plan: Plan) -> Outcome:
-    """What :func:`carry_out` would do, for check mode."""
+    """What :func:`carry_out` would do, for check mode. Raises :class:`Refused` when the decision is no."""
+    if plan.verdict.decision != KEEP and await_rival(request.wanted.path):
+        plan = survey(client, request)
+    _check(request, plan)
     warnings = _warnings(client, request, plan)
     if plan.verdict.decision == ISSUE:
         return Outcome(plan, True, None, False, plan.unexpired, warnings=warnings)
@@ -78,32 +78,51 @@ def foresee(client: Client, request: Request, plan: Plan) -> Outcome:
 
 
 def carry_out(client: Client, request: Request, plan: Plan) -> Outcome:
-    """Do what the plan says, after deciding again under the lock: a rival run may have done it in the meantime."""
-    if plan.verdict.decision != ISSUE and plan.leftover not in ("adopt", "discard"):
+    """Do what the plan says; :class:`Refused` when the decision is no.
+
+    Unless there is nothing to do, it is decided again under the lock: a rival run may have issued, and not yet put in place, what
+    we would call missing or lost.
+    """
+    if plan.verdict.decision == KEEP and plan.leftover not in ("adopt", "discard"):
         changed = bool(apply_attributes(request.wanted.path, request.attributes)) if plan.path_is_current else False
         warnings = _warnings(client, request, plan)
         return Outcome(plan, changed, plan.current, plan.path_is_current, plan.unexpired, warnings=warnings)
     with Reservation(request.wanted.path, request.create_directory) as reservation:
         plan = survey(client, request)
+        _check(request, plan)
+        backup_file = _settle_leftover(request, plan, reservation)
         if plan.verdict.decision == ISSUE:
             return _issue(client, request, plan, reservation)
-        return _keep(client, request, plan, reservation)
+        return _keep(client, request, plan, backup_file)
 
 
-def _keep(client: Client, request: Request, plan: Plan, reservation: Reservation) -> Outcome:
-    warnings, backup_file, changed = _warnings(client, request, plan), None, False
-    adopts = plan.leftover == "adopt"
-    if adopts:
-        try:
-            reservation.stage(_pem.from_answer(_pem.read(reservation.pending)))
-            backup_file = reservation.publish(request.attributes, request.backup or _is_foreign(request))
-        except OSError as error:
-            raise StoreError("{0} cannot be put in place: {1}; it stays there".format(reservation.pending, error.strerror)) from error
-    elif plan.leftover == "discard":
+def _check(request: Request, plan: Plan) -> None:
+    if plan.verdict.decision == REFUSE:
+        kept = "; an earlier run kept an answer of Atlas in {0}".format(pending_path(request.wanted.path)) if plan.leftover == "warn" else ""
+        raise Refused("{0}: {1}{2}".format(request.wanted.username, plan.verdict.why, kept), plan)
+
+
+def _settle_leftover(request: Request, plan: Plan, reservation: Reservation) -> Optional[str]:
+    """Put in place what an earlier run issued, or forget what is in place already; returns the backup's name, if any.
+
+    Also when another one is to be issued: should that fail, the next run must find what this one found.
+    """
+    if plan.leftover == "discard":
         reservation.discard()
+    if plan.leftover != "adopt":
+        return None
+    try:
+        reservation.stage(_pem.from_answer(_pem.read(reservation.pending)))
+        return reservation.publish(request.attributes, request.backup or _is_foreign(request))
+    except OSError as error:
+        raise StoreError("{0} cannot be put in place: {1}; it stays there".format(reservation.pending, error.strerror)) from error
+
+
+def _keep(client: Client, request: Request, plan: Plan, backup_file: Optional[str]) -> Outcome:
+    adopts, changed = plan.leftover == "adopt", False
     if plan.path_is_current:
         changed = bool(apply_attributes(request.wanted.path, request.attributes))
-    here = adopts or plan.path_is_current
+    here, warnings = adopts or plan.path_is_current, _warnings(client, request, plan)
     return Outcome(plan, adopts or changed, plan.current, here, plan.unexpired, backup_file, warnings, replaced=adopts)
 
 
@@ -120,18 +139,24 @@ def _issue(client: Client, request: Request, plan: Plan, reservation: Reservatio
         # Whatever it is: a key is at stake, and the user must learn where it is.
         raise _kept(client, request, plan, reservation, error) from None
     warnings.extend(lost)
-    unexpired = plan.unexpired + (certificate,)
+    unexpired, remarks = _list_again(client, request, plan, certificate, bool(lost))
+    return Outcome(plan, True, certificate, True, unexpired, backup_file, tuple(warnings + remarks), replaced=True)
+
+
+def _list_again(
+    client: Client, request: Request, plan: Plan, certificate: Certificate, several: bool
+) -> Tuple[Tuple[Certificate, ...], List[str]]:
+    """What is unexpired now, and a remark on what a rival issued (``several``: we did ourselves). Nothing here can undo the success."""
     try:
         listed = tuple(client.certificates(request.wanted.project_id, request.wanted.username))
-        known = {one.serial for one in plan.unexpired} | {certificate.serial}
-        rivals = [str(one.serial) for one in listed if one.serial not in known] if not lost else []
-        if rivals:
-            warnings.append("at the same time another run issued {0} for this user; the next run converges on the one issued last".format(
-                ", ".join(rivals)))
-        unexpired = listed if any(one.serial == certificate.serial for one in listed) else unexpired
     except ServiceError as error:
-        warnings.append("the certificate is in place, but the list could not be read again: {0}".format(error.message))
-    return Outcome(plan, True, certificate, True, unexpired, backup_file, tuple(warnings), replaced=True)
+        remark = "the certificate is in place, but the list could not be read again: {0}".format(error.message)
+        return plan.unexpired + (certificate,), [remark]
+    known = {one.serial for one in plan.unexpired} | {certificate.serial}
+    rivals = [] if several else [str(one.serial) for one in listed if one.serial not in known]
+    remark = "at the same time another run issued {0} for this user; the next run converges on the one issued last"
+    is_listed = any(one.serial == certificate.serial for one in listed)
+    return listed if is_listed else listed + (certificate,), [remark.format(", ".join(rivals))] if rivals else []
 
 
 def _obtain(client: Client, request: Request, plan: Plan, reservation: Reservation) -> List[str]:
@@ -153,7 +178,8 @@ def _obtain(client: Client, request: Request, plan: Plan, reservation: Reservati
             raise OutcomeUnknown("Atlas said that it issued a certificate and sent nothing")
         except OutcomeUnknown as error:
             consequence, new = _aftermath(client, request, plan)
-            if reservation.received().strip() or warnings or not new or wanted.on_orphan != "reissue":
+            room = len(plan.unexpired) + len(new) < wanted.max_unexpired
+            if reservation.received().strip() or warnings or not new or wanted.on_orphan != "reissue" or not room:
                 raise _lost(error, consequence, reservation) from None
             warnings.append("{0}; {1}; issued once more, because on_orphan is reissue".format(error.message, consequence))
             reservation.reserve_space()
@@ -182,7 +208,7 @@ def _aftermath(client: Client, request: Request, plan: Plan) -> Tuple[str, List[
         return "whether a certificate was issued is unknown, because the list cannot be read either ({0})".format(error.message), []
     new = [one for one in listed if one.serial not in before]
     if not new:
-        return "Atlas lists no new certificate, so nothing was issued and trying again is safe", []
+        return "Atlas lists no new certificate; trying again is safe, because every run looks first", []
     names = ", ".join("{0} until {1}".format(one.serial, iso(one.not_after)) for one in new)
     return "Atlas lists a new certificate, {0}, whose key was lost on the way".format(names), new
 

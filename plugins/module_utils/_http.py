@@ -19,11 +19,14 @@ from ansible_collections.atlas.x509.plugins.module_utils._deps import library
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure
 from ansible_collections.atlas.x509.plugins.module_utils._options import Connection
 
+_TUNNEL = "Tunnel connection failed"
+
 MAX_BODY = 32 * 1024 * 1024
 """Bytes. A page of 500 certificates has 100 kB."""
 
-_PIECE = 4096
-_SMALL_PIECE = 16  # so that a deadline is noticed although a byte a second arrives
+_PIECE = 64  # small: what trickles is noticed within that many bytes, and 100 kB are still 2,000 quick reads
+_EXACT = 16384  # bytes of an answer that a key may be in; a PEM from Atlas has 5 kB
+_ANSWERS = 3  # to a challenge: the first one, and one more when the nonce was too old
 
 
 class Answer(NamedTuple):
@@ -64,6 +67,8 @@ class Transport:
             self._session.mount(prefix, adapter)
         # http is for loopback only, and a proxy named in the environment is elsewhere.
         self._session.trust_env = connection.base_url.startswith("https://")
+        # Not even looked at: requests would read a redirect's whole body, and break on a Location that is no URL.
+        self._session.get_redirect_target = lambda _response: None
 
     def now(self) -> datetime:
         """The service's clock, as its last ``Date`` showed it; this machine's before the first answer."""
@@ -85,18 +90,17 @@ class Transport:
     ) -> Answer:
         """Send one request and read its whole answer; :class:`NoAnswer` when the connection fails.
 
-        A 401 that only asks for (other) credentials is answered, once: it is certain that nothing was done.
+        A 401 that only asks for (other) credentials is answered: it is certain that nothing was done.
         ``receive`` is given the body of a 2xx answer as it arrives, and that answer's ``body`` is empty.
         """
         if isinstance(auth, Bearer) and not auth.token:
             auth.renew("")
-        answered = False
-        while True:
+        for attempt in range(_ANSWERS):
             used = auth.nonce if isinstance(auth, Digest) else getattr(auth, "token", "")
             answer = self._send(method, path, auth, headers, body, receive)
-            if answer.status != 401 or not self._try_again(auth, answer, used, answered):
-                return answer
-            answered = True
+            if answer.status != 401 or not self._try_again(auth, answer, used, attempt > 0):
+                break
+        return answer
 
     def close(self) -> None:
         """Close every connection."""
@@ -135,31 +139,38 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             )
-        except errors.RequestException as error:
+        except OSError as error:  # every exception of requests is one
             raise NoAnswer(_reason(error), sent=not _never_sent(error, errors)) from None
         with response:
             self._read_clock(response.headers.get("Date"))
             takes = receive if receive and 200 <= response.status_code < 300 else None
             content = bytearray()
-            for piece in self._pieces(response, _SMALL_PIECE if takes else _PIECE):
+            for piece in self._pieces(response, _EXACT if takes else 0):
                 if takes:
                     takes(piece)
                 else:
                     content += piece
             return Answer(response.status_code, response.headers, bytes(content))
 
-    def _pieces(self, response: Any, size: int) -> Iterator[bytes]:
-        deadline, total = time.monotonic() + self._connection.timeout, 0
-        try:
-            for piece in response.iter_content(size):
-                total += len(piece)
-                yield piece
-                if total > MAX_BODY:
-                    raise NoAnswer("the answer is larger than {0} bytes".format(MAX_BODY), sent=True)
-                if time.monotonic() > deadline:
-                    raise NoAnswer("the answer was not complete after {0} s".format(self._connection.timeout), sent=True)
-        except self._requests.exceptions.RequestException as error:
-            raise NoAnswer(_reason(error), sent=True) from None
+    def _pieces(self, response: Any, exact: int) -> Iterator[bytes]:
+        """The body: ``exact`` bytes one by one, because of a longer piece that is cut the beginning would be thrown away; then
+        in pieces that grow, so that a deadline is noticed although a byte a second arrives, and a page costs few reads.
+        """
+        deadline, total, size = time.monotonic() + self._connection.timeout, 0, 1
+        while True:
+            try:
+                piece = response.raw.read(size, decode_content=True)
+            except (OSError, self._requests.packages.urllib3.exceptions.HTTPError) as error:
+                raise NoAnswer(_reason(error), sent=True) from None
+            if not piece:
+                break
+            total += len(piece)
+            size = min(size * 2, _PIECE) if total >= exact else 1
+            yield piece
+            if total > MAX_BODY:
+                raise NoAnswer("the answer is larger than {0} bytes".format(MAX_BODY), sent=True)
+            if time.monotonic() > deadline:
+                raise NoAnswer("the answer was not complete after {0} s".format(self._connection.timeout), sent=True)
         expected = response.headers.get("Content-Length", "")
         if expected.isdigit() and not response.headers.get("Content-Encoding") and total != int(expected):
             raise NoAnswer("the answer was cut after {0} of {1} bytes".format(total, expected), sent=True)
@@ -180,7 +191,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(current))
         yield current
-        inner = [getattr(current, "reason", None), current.__cause__, current.__context__] + list(current.args)
+        # Not __context__: it leads to whatever was being handled before, an earlier request that failed for its own reason.
+        inner = [getattr(current, "reason", None), current.__cause__] + list(current.args)
         queue.extend(item for item in inner if isinstance(item, BaseException))
 
 
@@ -192,15 +204,19 @@ def _reason(error: BaseException) -> str:
             return "its certificate is not trusted: {0}; if it is signed by a private authority, set ca_path".format(inner.verify_message)
         if "Timeout" in type(inner).__name__:
             return "no answer in time"
+        if str(inner).startswith(_TUNNEL):
+            return "the proxy (HTTPS_PROXY) refused: {0}".format(str(inner)[len(_TUNNEL) :].strip(": "))
         if isinstance(inner, OSError) and inner.strerror and not isinstance(inner, ssl.SSLError):
             texts.append(inner.strerror)
-    if texts:
-        return texts[-1]
     names = [type(inner).__name__ for inner in _chain(error)]
-    return "the connection was closed without an answer" if "RemoteDisconnected" in names else "the connection failed ({0})".format(names[-1])
+    reason = texts[-1] if texts else "the connection failed ({0})".format(names[-1])
+    if "RemoteDisconnected" in names:
+        reason = "the connection was closed without an answer"
+    return reason + (", on the way through the proxy (HTTPS_PROXY)" if "ProxyError" in names else "")
 
 
 def _never_sent(error: BaseException, errors: Any) -> bool:
-    if isinstance(error, (errors.ConnectTimeout, errors.ProxyError, errors.InvalidURL, errors.InvalidSchema)):
+    if isinstance(error, (errors.ConnectTimeout, errors.InvalidURL, errors.InvalidSchema, errors.InvalidProxyURL)):
         return True
-    return any(type(inner).__name__ in ("NewConnectionError", "NameResolutionError") for inner in _chain(error))
+    names = ("NewConnectionError", "NameResolutionError", "ProxySchemeUnknown")
+    return any(type(inner).__name__ in names or str(inner).startswith(_TUNNEL) for inner in _chain(error))

@@ -7,7 +7,9 @@
 Names of the environment variables as in the Terraform provider and the Atlas CLI.
 """
 
+import os
 import re
+import ssl
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 from urllib.parse import urlsplit
 
@@ -83,7 +85,7 @@ def connection(options: Mapping[str, Any], environment: Mapping[str, str]) -> Co
         api_version=options["api_version"],
         timeout=options["timeout"],
         retries=options["retries"],
-        verify=(options.get("ca_path") or True) if options["validate_certs"] else False,
+        verify=_authorities(options.get("ca_path")) if options["validate_certs"] else False,
     )
 
 
@@ -172,6 +174,19 @@ def _base_url(value: str) -> str:
     if parts.scheme == "http" and not _is_loopback(host):
         raise OptionError("base_url: http would send credentials and the private key in the clear to {0}; use https".format(host))
     return "{0}://{1}{2}".format(parts.scheme, parts.netloc, parts.path.rstrip("/"))
+
+
+def _authorities(ca_path: Optional[str]) -> Any:
+    """What ``requests`` takes for ``verify``: True, or a file (or a directory) that holds certificate authorities."""
+    if not ca_path:
+        return True
+    try:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(**{"capath" if os.path.isdir(ca_path) else "cafile": ca_path})
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it holds no certificates"
+        raise OptionError("ca_path: {0} cannot be used: {1}".format(ca_path, why)) from None
+    return ca_path
 
 
 def _is_loopback(host: str) -> bool:

@@ -152,7 +152,8 @@ def first_certificate(pem: bytes) -> Certificate:
 def from_answer(received: bytes) -> bytes:
     """The PEM in an answer of Atlas: raw text (what it sends), a quoted JSON string (what it documents) or an envelope.
 
-    Line ends become LF. :class:`PemError` when no PEM is in it; the message never quotes what was received.
+    Its whole blocks, in their order, with LF; what stands around them is left out. :class:`PemError` when there are none; the
+    message never quotes what was received.
     """
     text = received.rstrip(b"\0").strip()
     if text[:1] in (b'"', b"{"):
@@ -167,9 +168,19 @@ def from_answer(received: bytes) -> bytes:
             raise PemError("the answer is JSON without a PEM in it") from None
     if not text:
         raise PemError("the answer is empty")
-    if not text.startswith(b"-----BEGIN "):
+    blocks = _blocks(text)[0]
+    if not text.startswith(_BEGIN) or not blocks:
         raise PemError("the answer is not a PEM")
-    return text.replace(b"\r\n", b"\n") + b"\n"
+    lines = [line for label, body in blocks for line in [_BEGIN + label + _DASHES] + body + [_END + label + _DASHES]]
+    return b"\n".join(lines) + b"\n"
+
+
+def look_at_answer(path: str) -> Look:
+    """What an answer of Atlas holds that was kept as it came, in whatever form; never raises."""
+    try:
+        return examine(from_answer(read(path))) or look_at(path)
+    except (OSError, PemError, ValueError):
+        return look_at(path)
 
 
 def _open(path: str) -> int:

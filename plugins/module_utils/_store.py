@@ -134,6 +134,19 @@ def pending_path(path: str) -> str:
     return os.path.join(os.path.dirname(path), ".{0}.atlas-pending".format(os.path.basename(path)))
 
 
+def await_rival(path: str) -> bool:
+    """Wait until no other run works on this path, without writing anything; whether there was something to look for."""
+    try:
+        descriptor = os.open(pending_path(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        _wait(descriptor, fcntl.LOCK_SH, path, time.monotonic() + PATIENCE)
+        return True
+    finally:
+        os.close(descriptor)
+
+
 class Reservation:
     """The lock on one path, and the place where the answer is kept. Use it with ``with``.
 
@@ -163,10 +176,12 @@ class Reservation:
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         try:
-            self.unstage()
             for name in {self.pending, pending_path(self.path)}:
                 if _pem.look_at(name).state == "empty":
                     os.unlink(name)
+            self.unstage()
+        except OSError:
+            pass  # what was to be done is done or has failed with a better reason than this
         finally:
             for descriptor in (self._descriptor, self._elsewhere):
                 if descriptor != -1:
@@ -175,6 +190,7 @@ class Reservation:
     def reserve_space(self) -> None:
         """Take the space for the answer now: whatever fails for want of it fails before the POST."""
         try:
+            self.unstage()  # of a run that died: its reservation still holds all of it
             os.ftruncate(self._descriptor, 0)
             _write(self._descriptor, b"\0" * RESERVED)
             sync_directory(self.pending)
@@ -222,7 +238,7 @@ class Reservation:
 
     def stage(self, pem: bytes) -> str:
         """Write the next PEM beside ``path``, synced and read back; returns its name. It is not published yet."""
-        self.unstage()  # of a run that died: its reservation still holds all of it
+        self.unstage()
         _write_new(self._new, pem)
         if _pem.read(self._new) != pem:
             raise StoreError("{0} does not hold what was written to it".format(self._new))
@@ -280,7 +296,7 @@ class Reservation:
         while True:
             descriptor = os.open(self.pending, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
             try:
-                self._wait(descriptor, deadline)
+                _wait(descriptor, fcntl.LOCK_EX, self.path, deadline)
                 if _is_same_file(descriptor, self.pending):
                     self._own(descriptor)
                     return descriptor
@@ -288,18 +304,6 @@ class Reservation:
                 os.close(descriptor)
                 raise
             os.close(descriptor)  # the run that we waited for has removed it: take a new one
-
-    def _wait(self, descriptor: int, deadline: float) -> None:
-        while True:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except OSError as error:
-                if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
-                    raise
-            if time.monotonic() > deadline:
-                raise StoreError("another run has been working on {0} for {1:.0f} seconds".format(self.path, PATIENCE))
-            time.sleep(0.05)
 
     def _own(self, descriptor: int) -> None:
         found = os.fstat(descriptor)
@@ -341,6 +345,19 @@ def _write_new(path: str, data: bytes) -> None:
         raise
     finally:
         os.close(descriptor)
+
+
+def _wait(descriptor: int, kind: int, path: str, deadline: float) -> None:
+    while True:
+        try:
+            fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
+                raise
+        if time.monotonic() > deadline:
+            raise StoreError("another run has been working on {0} for {1:.0f} seconds".format(path, PATIENCE))
+        time.sleep(0.05)
 
 
 def _is_same_file(descriptor: int, path: str) -> bool:
