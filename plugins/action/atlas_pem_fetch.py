@@ -34,11 +34,14 @@ class ActionModule(ActionBase):
         self._remove_tmp_path(self._connection._shell.tmpdir)
         veiled = found.pop("veiled", None)
         result.update(found)
-        if veiled is None or found.get("failed") or self._task.check_mode:
+        if found.get("failed"):
             return result
+        dest = os.path.expanduser(arguments["dest"])
         try:
-            pem = _fetch.unveil(base64.b64decode(veiled), pad)
-            result["changed"] = _fetch.keep(os.path.expanduser(arguments["dest"]), pem, found["certificate"])
+            if veiled is None:  # check mode
+                result["changed"] = _fetch.would_keep(dest, found["certificate"])
+            else:
+                result["changed"] = _fetch.keep(dest, _fetch.unveil(base64.b64decode(veiled), pad), found["certificate"])
         except AtlasX509Error as error:
             result.update(failed=True, msg=error.message)
         return result

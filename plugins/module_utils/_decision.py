@@ -221,10 +221,10 @@ def too_many_unexpired(case: Case) -> Optional[Verdict]:
     if count < case.wanted.max_unexpired:
         return None
     why = (
-        "{0} certificates are unexpired already and max_unexpired is {1}: none can be revoked; find out what issued them ({2}), "
+        "{0} unexpired already and max_unexpired is {1}: none can be revoked; find out what issued them ({2}), "
         "then wait until some expire or raise max_unexpired"
     )
-    return Verdict(REFUSE, "too_many_unexpired", why.format(count, case.wanted.max_unexpired, _enumerate(case.unexpired)))
+    return Verdict(REFUSE, "too_many_unexpired", why.format(_count(count), case.wanted.max_unexpired, _enumerate(case.unexpired)))
 
 
 def nowhere_to_place(case: Case) -> Optional[Verdict]:
@@ -277,6 +277,10 @@ def _leftover(case: Case) -> Optional[str]:
     if found and any(one and one.serial == found.serial for one in elsewhere):
         return "discard"
     return "adopt" if found and case.holds_current(case.seen.leftover) else "warn"
+
+
+def _count(number: int) -> str:
+    return "1 certificate is" if number == 1 else "{0} certificates are".format(number)
 
 
 def _enumerate(certificates: Tuple[Certificate, ...]) -> str:

@@ -66,8 +66,9 @@ def survey(client: Client, request: Request) -> Plan:
 
 def foresee(client: Client, request: Request, plan: Plan) -> Outcome:
     """What :func:`carry_out` would do, for check mode. Raises :class:`Refused` when the decision is no."""
-    if plan.verdict.decision != KEEP and await_rival(request.wanted.path):
-        plan = survey(client, request)
+    if plan.verdict.decision != KEEP:
+        await_rival(request.wanted.path)
+        plan = survey(client, request)  # a rival may have finished just now
     _check(request, plan)
     warnings = _warnings(client, request, plan)
     if plan.verdict.decision == ISSUE:
@@ -92,7 +93,8 @@ def carry_out(client: Client, request: Request, plan: Plan) -> Outcome:
         _check(request, plan)
         backup_file = _settle_leftover(request, plan, reservation)
         if plan.verdict.decision == ISSUE:
-            return _issue(client, request, plan, reservation)
+            done = _issue(client, request, plan, reservation)
+            return done._replace(backup_file=done.backup_file or backup_file)
         return _keep(client, request, plan, backup_file)
 
 

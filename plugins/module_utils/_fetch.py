@@ -9,7 +9,7 @@ from typing import Any, Mapping
 
 from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from ansible_collections.atlas.x509.plugins.module_utils._errors import PemError, StoreError
-from ansible_collections.atlas.x509.plugins.module_utils._store import Attributes, Reservation, apply_attributes, obstacle
+from ansible_collections.atlas.x509.plugins.module_utils._store import Attributes, Reservation, apply_attributes, differing, obstacle
 
 
 def veil(pem: bytes, pad: bytes) -> bytes:
@@ -28,14 +28,10 @@ def keep(dest: str, pem: bytes, expected: Mapping[str, Any]) -> bool:
 
     ``expected`` is what the host said of it. :class:`PemError` when something else arrived.
     """
-    there = _pem.look_at(dest)
-    if _is(there, expected):
+    if not would_keep(dest, expected):
+        return False
+    if _is(_pem.look_at(dest), expected):
         return bool(apply_attributes(dest, Attributes()))
-    problem = obstacle(dest, Attributes(), create_directory=True)
-    if problem:
-        raise StoreError(problem.replace("path:", "dest:", 1))
-    if there.is_foreign(expected["common_name"] or "", expected["issuer_common_name"] or ""):
-        raise StoreError("dest: {0} holds {1}; choose another file, or move it away".format(dest, there.describe()))
     try:
         with Reservation(dest, create_directory=True) as reservation:
             reservation.set_aside()
@@ -45,6 +41,19 @@ def keep(dest: str, pem: bytes, expected: Mapping[str, Any]) -> bool:
             reservation.publish(Attributes(), backup=False)
     except OSError as error:
         raise StoreError("{0} cannot be written: {1}".format(os.path.dirname(dest), error.strerror)) from error
+    return True
+
+
+def would_keep(dest: str, expected: Mapping[str, Any]) -> bool:
+    """What :func:`keep` would return or raise, as far as that is known before the PEM is here. Writes nothing."""
+    there = _pem.look_at(dest)
+    if _is(there, expected):
+        return bool(differing(dest, Attributes()))
+    problem = obstacle(dest, Attributes(), create_directory=True)
+    if problem:
+        raise StoreError(problem.replace("path:", "dest:", 1))
+    if there.is_foreign(expected["common_name"] or "", expected["issuer_common_name"] or ""):
+        raise StoreError("dest: {0} holds {1}; choose another file, or move it away".format(dest, there.describe()))
     return True
 
 

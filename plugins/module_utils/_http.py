@@ -24,8 +24,8 @@ _TUNNEL = "Tunnel connection failed"
 MAX_BODY = 32 * 1024 * 1024
 """Bytes. A page of 500 certificates has 100 kB."""
 
-_PIECE = 64  # small: what trickles is noticed within that many bytes, and 100 kB are still 2,000 quick reads
-_EXACT = 16384  # bytes of an answer that a key may be in; a PEM from Atlas has 5 kB
+_EXACT, _USUAL = 16384, 1024 * 1024  # bytes that a key may be in (it has 5 kB), and more than a page has
+_PIECE, _LARGE_PIECE = 16, 65536
 _ANSWERS = 3  # to a challenge: the first one, and one more when the nonce was too old
 
 
@@ -145,27 +145,24 @@ class Transport:
             self._read_clock(response.headers.get("Date"))
             takes = receive if receive and 200 <= response.status_code < 300 else None
             content = bytearray()
-            for piece in self._pieces(response, _EXACT if takes else 0):
+            for piece in self._pieces(response):
                 if takes:
                     takes(piece)
                 else:
                     content += piece
             return Answer(response.status_code, response.headers, bytes(content))
 
-    def _pieces(self, response: Any, exact: int) -> Iterator[bytes]:
-        """The body: ``exact`` bytes one by one, because of a longer piece that is cut the beginning would be thrown away; then
-        in pieces that grow, so that a deadline is noticed although a byte a second arrives, and a page costs few reads.
-        """
-        deadline, total, size = time.monotonic() + self._connection.timeout, 0, 1
+    def _pieces(self, response: Any) -> Iterator[bytes]:
+        """The body as it arrives: nothing waits for more, so what comes before a cut is not lost, and a deadline is noticed."""
+        deadline, total = time.monotonic() + self._connection.timeout, 0
         while True:
             try:
-                piece = response.raw.read(size, decode_content=True)
+                piece = _next_piece(response.raw, total)
             except (OSError, self._requests.packages.urllib3.exceptions.HTTPError) as error:
                 raise NoAnswer(_reason(error), sent=True) from None
             if not piece:
                 break
             total += len(piece)
-            size = min(size * 2, _PIECE) if total >= exact else 1
             yield piece
             if total > MAX_BODY:
                 raise NoAnswer("the answer is larger than {0} bytes".format(MAX_BODY), sent=True)
@@ -180,6 +177,14 @@ class Transport:
         if date:
             self._offset = date - _time.now()
             self.clock_seen = True
+
+
+def _next_piece(raw: Any, total: int) -> bytes:
+    if hasattr(raw, "read1"):
+        return bytes(raw.read1(_LARGE_PIECE, decode_content=True))
+    # urllib3 before 2 waits until as much is there as was asked for, and forgets it when it fails in between.
+    size = 1 if total < _EXACT else _PIECE if total < _USUAL else _LARGE_PIECE
+    return bytes(raw.read(size, decode_content=True))
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:

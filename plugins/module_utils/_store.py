@@ -134,15 +134,14 @@ def pending_path(path: str) -> str:
     return os.path.join(os.path.dirname(path), ".{0}.atlas-pending".format(os.path.basename(path)))
 
 
-def await_rival(path: str) -> bool:
-    """Wait until no other run works on this path, without writing anything; whether there was something to look for."""
+def await_rival(path: str) -> None:
+    """Wait until no other run works on this path, without writing anything."""
     try:
         descriptor = os.open(pending_path(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
-        return False
+        return
     try:
         _wait(descriptor, fcntl.LOCK_SH, path, time.monotonic() + PATIENCE)
-        return True
     finally:
         os.close(descriptor)
 

@@ -117,7 +117,7 @@ certificate:
       description: The issuer.
       type: str
       returned: always
-      sample: CN=64b7f0c2a1d3e4f5a6b7c8d9,OU=Atlas,O=MongoDB Inc
+      sample: O=MongoDB Inc,OU=Atlas,CN=64b7f0c2a1d3e4f5a6b7c8d9
     issuer_common_name:
       description: The common name of the issuer, for Atlas the project; V(null) when it has none or several.
       type: str

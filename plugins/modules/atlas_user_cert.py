@@ -175,7 +175,7 @@ certificate:
       description: The issuer; V(null) when only Atlas's list is known.
       type: str
       returned: always
-      sample: CN=64b7f0c2a1d3e4f5a6b7c8d9,OU=Atlas,O=MongoDB Inc
+      sample: O=MongoDB Inc,OU=Atlas,CN=64b7f0c2a1d3e4f5a6b7c8d9
     issuer_common_name:
       description: The project, as the issuer names it; V(null) when only Atlas's list is known.
       type: str

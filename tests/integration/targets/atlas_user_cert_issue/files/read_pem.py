@@ -42,7 +42,8 @@ authority.public_key().verify(certificate.signature, certificate.tbs_certificate
 json.dump(
     {
         "serial_number": str(certificate.serial_number),
-        "serial_hex": f"{certificate.serial_number:X}",
+        # Whole bytes, as `openssl x509 -serial` shows it
+        "serial_hex": certificate.serial_number.to_bytes((certificate.serial_number.bit_length() + 7) // 8, "big").hex().upper(),
         "not_before": iso(certificate, "not_valid_before"),
         "not_after": iso(certificate, "not_valid_after"),
         "fingerprint_sha256": certificate.fingerprint(SHA256()).hex(),
