@@ -111,7 +111,7 @@ class Case:
 class Plan(NamedTuple):
     """The answer. Certificates are in the order of issue; ``place``, ``adjust``, ``holders`` and ``unasked`` are host names.
 
-    ``at_path`` is the certificate in the file at ``path``, whatever it is worth.
+    ``at_path`` is the certificate in the file at ``path``, whatever it is worth; ``is_reserved`` says that another run works there, or died.
 
     ``leftover`` says what to do with what an earlier run left beside ``path``: ``adopt`` it (it is the current certificate, and
     nobody else holds it), ``discard`` it (somebody holds the same), ``warn`` (it is of no use, or of none that we know), or None.
@@ -126,6 +126,7 @@ class Plan(NamedTuple):
     superseded: Tuple[Certificate, ...]
     orphaned: Tuple[Certificate, ...]
     at_path: Optional[Certificate] = None
+    is_reserved: bool = False
     hosts_given: bool = False
     place: Tuple[str, ...] = ()
     adjust: Tuple[str, ...] = ()
@@ -255,6 +256,7 @@ def _plan(case: Case, verdict: Verdict) -> Plan:
         superseded=tuple(one for one in case.unexpired if issuing or not case.current or one.serial != case.current.serial),
         orphaned=tuple(one for one in case.unexpired if one.serial not in held_serials),
         at_path=case.seen.file.certificate,
+        is_reserved=case.seen.leftover.state != "absent",
         hosts_given=case.seen.hosts is not None,
         place=tuple(host.name for host in case.takers() if issuing or host.name not in holders),
         adjust=tuple(host.name for host in hosts if not issuing and host.name in holders and host.attributes_differ),

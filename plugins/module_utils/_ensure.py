@@ -53,7 +53,9 @@ def survey(client: Client, request: Request) -> Plan:
     """List, look and decide. Changes nothing."""
     wanted = request.wanted
     listed = tuple(client.certificates(wanted.project_id, wanted.username))
-    seen = Seen(listed, _pem.look_at(wanted.path), _pem.look_at_answer(pending_path(wanted.path)), request.hosts)
+    # In this order: what a rival has issued by now is in its reservation, or by the time of the second look at path.
+    leftover = _pem.look_at_answer(pending_path(wanted.path))
+    seen = Seen(listed, _pem.look_at(wanted.path), leftover, request.hosts)
     now = client.now()
     if wanted.rotate_before and wanted.rotate_before > now:
         raise OptionError(
@@ -66,9 +68,9 @@ def survey(client: Client, request: Request) -> Plan:
 
 def foresee(client: Client, request: Request, plan: Plan) -> Outcome:
     """What :func:`carry_out` would do, for check mode. Raises :class:`Refused` when the decision is no."""
-    if plan.verdict.decision != KEEP:
+    if plan.verdict.decision != KEEP and plan.is_reserved:
         await_rival(request.wanted.path)
-        plan = survey(client, request)  # a rival may have finished just now
+        plan = survey(client, request)
     _check(request, plan)
     warnings = _warnings(client, request, plan)
     if plan.verdict.decision == ISSUE:
