@@ -26,12 +26,12 @@ demo: ## See the collection at work, on an embedded fake Atlas and three hosts
 	@PATH="$(CURDIR)/$(bin):$$PATH" demo/run
 
 .PHONY: test
-test: ## Lint, unit tests and integration tests; ends with pytest's closing line
+test: ## Lint, unit tests (with coverage) and integration tests; ends with pytest's closing line
 	@failed=0; \
 	$(MAKE) lint || failed=1; \
 	[ $$failed = 0 ] || $(heading) 'lint FAILED (above); the tests run all the same'; \
 	$(heading) 'unit and integration tests'; \
-	$(bin)/python -m pytest $(parallel) $(PYTEST_ARGS) || failed=1; \
+	$(bin)/python -m pytest $(parallel) --cov --cov-report=term $(PYTEST_ARGS) || failed=1; \
 	exit $$failed
 
 .PHONY: lint

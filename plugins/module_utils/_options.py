@@ -184,7 +184,7 @@ def _authorities(ca_path: Optional[str]) -> Any:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.load_verify_locations(**{"capath" if os.path.isdir(ca_path) else "cafile": ca_path})
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or "it holds no certificates"
+        why = "it holds no certificates" if isinstance(error, (ssl.SSLError, ValueError)) else error.strerror
         raise OptionError("ca_path: {0} cannot be used: {1}".format(ca_path, why)) from None
     return ca_path
 

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import pytest
+from requests import certs
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -284,13 +285,26 @@ def test_each_version_of_the_api_has_its_media_type(version, media_type):
     [
         ({}, True),
         ({"ca_path": ""}, True),
-        ({"ca_path": "/ca.pem"}, "/ca.pem"),
+        ({"ca_path": certs.where()}, certs.where()),
         ({"validate_certs": False}, False),
         ({"validate_certs": False, "ca_path": "/ca.pem"}, False),
     ],
 )
 def test_certificates_of_the_service_are_checked_unless_that_was_turned_off(given, verify):
     assert connect(**KEY, **given).verify == verify
+
+
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "No such file or directory"), ("", "it holds no certificates"), ("notes", "it holds no certificates")]
+)
+def test_authorities_that_cannot_be_read_are_refused_before_anything_is_sent(tmp_path, content, why):
+    path = tmp_path / "ca.pem"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(OptionError) as caught:
+        connect(**KEY, ca_path=str(path))
+    assert caught.value.message == f"ca_path: {path} cannot be used: {why}"
+
 
 
 @pytest.mark.parametrize(
