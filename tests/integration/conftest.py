@@ -6,9 +6,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -20,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 def ansible(tmp_path):
     """Run an Ansible command in a clean environment; the test ends with its whole output when it fails (or, with ``fails``, does not) or hangs."""
     home = tmp_path / "home"
-    scratch = tmp_path / "tmp"
-    for folder in (home, scratch):
-        folder.mkdir()
+    home.mkdir()
+    # A short name: ansible-core 2.21 makes a socket below it, and the path of one has at most 107 characters.
+    scratch = Path(tempfile.mkdtemp())
     (tmp_path / "ansible.cfg").touch()
 
     # Nothing from outside: no credentials, no proxies, no ansible.cfg, no inventory.
@@ -68,6 +70,7 @@ def ansible(tmp_path):
     yield run
 
     left = end_fakes(scratch)
+    shutil.rmtree(scratch)
     if left:
         pytest.fail(f"a fake Atlas was still running when the test was over (ended now): {left}", pytrace=False)
 

@@ -13,9 +13,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 import yaml
-from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, FakeAtlas
-
 from ansible_collections.atlas.x509.plugins.module_utils import _pem
+from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, FakeAtlas
 
 API_KEY = {"public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
 RECAP = re.compile(r"^(\S+)\s+: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
@@ -57,6 +56,7 @@ class Fleet:
         )
         assert "PRIVATE KEY" not in self.output
         recap = RECAP.findall(self.output)
+        assert recap, self.output
         return {
             host: "failed" if int(failed) or int(unreachable) else "changed" if int(changed) else "ok"
             for host, changed, unreachable, failed in recap
