@@ -186,7 +186,10 @@ def orphaned(case: Case) -> Optional[Verdict]:
     )
     if case.wanted.on_orphan == "reissue":
         return Verdict(ISSUE, "orphaned", lists + ", and on_orphan is reissue")
-    ways = "bring the PEM back to where it is looked for, or set on_orphan: reissue to issue another certificate beside it"
+    ways = (
+        "ask every host that may hold it (in the role: run without --limit, or set user_cert_holders), bring the PEM back to where it is "
+        "looked for, or, if the key is really lost, set on_orphan: reissue (user_cert_on_orphan) to issue another certificate beside it"
+    )
     return Verdict(REFUSE, "orphaned", "{0}; {1}".format(lists, ways))
 
 
@@ -196,7 +199,7 @@ def rotation_asked(case: Case) -> Optional[Verdict]:
     if moment is None or current is None or current.issued_at >= moment:
         return None
     why = "the current certificate {0} was issued at {1}, before {2} (rotate_before)"
-    return Verdict(ISSUE, "rotation_asked", why.format(current.serial, iso(current.issued_at), iso(moment)))
+    return Verdict(ISSUE, "rotation_asked", why.format(current.serial, iso(current.issued_at), iso(moment)) + _newer(case))
 
 
 def renewal_due(case: Case) -> Optional[Verdict]:
@@ -205,7 +208,9 @@ def renewal_due(case: Case) -> Optional[Verdict]:
         return None
     why = "the current certificate {0} expires at {1} and was due for renewal at {2}"
     return Verdict(
-        ISSUE, "renewal_due", why.format(case.current.serial, iso(case.current.not_after), iso(case.renew_at(case.current)))
+        ISSUE,
+        "renewal_due",
+        why.format(case.current.serial, iso(case.current.not_after), iso(case.renew_at(case.current))) + _newer(case),
     )
 
 
@@ -294,9 +299,22 @@ def _nobody(case: Case) -> str:
     if case.seen.hosts is None:
         return "{0} does not hold".format(case.wanted.path)
     unasked = [host.name for host in case.seen.hosts if host.look is None]
-    return "neither {0} nor any host that was asked holds{1}".format(
-        case.wanted.path, " (could not be asked: {0})".format(", ".join(unasked)) if unasked else ""
+    asked = [host.name for host in case.seen.hosts if host.look is not None]
+    return "neither {0} nor any host that was asked ({1}{2}) holds".format(
+        case.wanted.path, _few(asked) or "none", "; could not be asked: {0}".format(_few(unasked)) if unasked else ""
     )
+
+
+def _few(names: List[str]) -> str:
+    return ", ".join(names[:10]) + (" and {0} more".format(len(names) - 10) if len(names) > 10 else "")
+
+
+def _newer(case: Case) -> str:
+    """A remark on a certificate that was issued after the current one, and whose key nobody has who was asked."""
+    newest = case.unexpired[-1]
+    if case.current is None or newest.serial == case.current.serial:
+        return ""
+    return "; a newer one, {0}, is listed, but nobody who was asked holds its key".format(newest.serial)
 
 
 def _where(case: Case) -> str:

@@ -57,7 +57,7 @@ def _lacking(place: Tuple[str, ...]) -> str:
     if not place:
         return ""
     names = ", ".join(place[:5]) + (" and {0} more".format(len(place) - 5) if len(place) > 5 else "")
-    return "; it is to be placed on {0}".format(names)
+    return "; {0} {1} it".format(names, "gets" if len(place) == 1 else "get")
 
 
 def _diff(done: Outcome, request: Request) -> Dict[str, str]:

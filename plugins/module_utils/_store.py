@@ -67,7 +67,11 @@ def parse_mode(mode: Any) -> int:
     owners, groups = bits >> 6 & 7, bits >> 3 & 7
     # A group with more than the owner, or that writes what it cannot read, is a decimal number: 440 is 0670, and 400 is 0620.
     if not 0 <= bits <= 0o777 or not bits & 0o400 or groups & ~owners or groups in (1, 2, 3):
-        raise OptionError("mode: {0:04o} is no mode for a file that its owner reads; write it quoted, such as '0600' or '0640'".format(bits))
+        raise OptionError(
+            "mode: {0}{1} is no mode for a file that its owner reads; write it quoted, such as '0600' or '0640'".format(
+                mode, ", which is {0:04o} in octal,".format(bits) if isinstance(mode, int) and bits >= 0 else ""
+            )
+        )
     return bits
 
 
@@ -87,11 +91,19 @@ def differing(path: str, wanted: Attributes) -> List[str]:
     return [name for name, have, want in pairs if want is not None and have != want]
 
 
+def check_absolute(path: str) -> None:
+    """Raise :class:`OptionError` for what cannot be a file's path on any machine."""
+    if not os.path.isabs(path) or not os.path.basename(path):
+        raise OptionError("path: '{0}' is not the absolute path of a file".format(path))
+
+
 def obstacle(path: str, wanted: Attributes, create_directory: bool = False) -> Optional[str]:
     """Why a PEM could not be placed at this path, as a sentence; None when nothing speaks against it. Writes nothing."""
     directory = os.path.dirname(path)
-    if not os.path.isabs(path) or not os.path.basename(path):
-        return "path: '{0}' is not the absolute path of a file".format(path)
+    try:
+        check_absolute(path)
+    except OptionError as error:
+        return error.message
     if not os.path.isdir(directory):
         if os.path.lexists(directory):
             return "path: {0} is not a directory".format(directory)
@@ -175,7 +187,7 @@ class Reservation:
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         try:
-            for name in {self.pending, pending_path(self.path)}:
+            for name in (self.pending, pending_path(self.path)):  # one and the same, unless it is elsewhere
                 if _pem.look_at(name).state == "empty":
                     os.unlink(name)
             self.unstage()

@@ -170,6 +170,7 @@ def main():
     path = module.params["path"]
     try:
         _store.parse_mode(module.params["mode"])
+        _store.check_absolute(path)
     except OptionError as error:
         module.fail_json(msg=error.message)
     place = _store.inspect(path, module.params["mode"], module.params["owner"], module.params["group"])

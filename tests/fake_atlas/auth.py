@@ -22,7 +22,7 @@ _FIELD = re.compile(r'(\w+)=(?:"([^"]*)"|([^\s,"]+))')
 
 def authenticate(state: State, target: Target, header: str | None) -> tuple[Credential, str]:
     """The credential and its kind for the journal; an ApiError (401) for everybody else."""
-    scheme, _, rest = (header or "").partition(" ")
+    scheme, dummy, rest = (header or "").partition(" ")
     if scheme.lower() == "bearer":
         return _bearer(state, rest)
     if scheme.lower() == "digest":

@@ -32,12 +32,12 @@ class OAuthError(Exception):
 
 def client(state: State, header: str | None) -> Credential:
     """The service account of a Basic header."""
-    scheme, _, encoded = (header or "").partition(" ")
+    scheme, dummy, encoded = (header or "").partition(" ")
     try:
         pair = base64.b64decode(encoded, validate=True).decode()
     except ValueError:
         pair = ""
-    identity, _, secret = pair.partition(":")
+    identity, dummy, secret = pair.partition(":")
     account = state.credential(identity, "service_account")
     if (
         scheme.lower() != "basic"

@@ -92,7 +92,7 @@ def _links(wanted: Options, url: str, total: int) -> Iterator[dict[str, str]]:
 
 def _repeated(query: Iterable[tuple[str, str]]) -> Iterator[str]:
     seen: set[str] = set()
-    for name, _ in query:
+    for name, dummy in query:
         if name in seen:
             yield name
         seen.add(name)

@@ -52,7 +52,7 @@ class Target:
 
 def parse_target(method: str, raw: str) -> Target:
     """Read method and raw request target; never raises."""
-    path, _, query = raw.partition("?")
+    path, dummy, query = raw.partition("?")
     target = Target(method, raw, path, tuple(parse_qsl(query, keep_blank_values=True)))
     if path == "/api/oauth/token":
         return replace(target, endpoint=Endpoint.TOKEN)

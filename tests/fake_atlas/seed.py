@@ -106,9 +106,9 @@ def _populate(state: State, document: Document) -> dict[str, Any]:
     certificates = int(wish.pop("certificates"))
     if wish:
         raise ValueError(f"populate has no field {sorted(wish)[0]!r}")
-    made = [state.add_project() for _ in range(projects)]
+    made = [state.add_project() for dummy in range(projects)]
     for project in made:
-        for _ in range(users):
+        for dummy in range(users):
             username = f"user-{number:06}"
             number += 1
             state.add_user(project.project_id, username)

@@ -52,16 +52,16 @@ def _delete_user(state: State, document: dict[str, Any]) -> dict[str, Any]:
     return {}
 
 
-def _faults(state: State, _: dict[str, Any]) -> list[dict[str, Any]]:
+def _faults(state: State, dummy: dict[str, Any]) -> list[dict[str, Any]]:
     return [rule.described() for rule in state.faults.rules]
 
 
-def _clear_faults(state: State, _: dict[str, Any]) -> dict[str, Any]:
+def _clear_faults(state: State, dummy: dict[str, Any]) -> dict[str, Any]:
     state.faults.clear()
     return {}
 
 
-def _settings(state: State, _: dict[str, Any]) -> dict[str, Any]:
+def _settings(state: State, dummy: dict[str, Any]) -> dict[str, Any]:
     return asdict(state.settings)
 
 
@@ -70,11 +70,11 @@ def _change_settings(state: State, document: dict[str, Any]) -> dict[str, Any]:
     return asdict(state.settings)
 
 
-def _journal(state: State, _: dict[str, Any]) -> list[dict[str, Any]]:
+def _journal(state: State, dummy: dict[str, Any]) -> list[dict[str, Any]]:
     return [asdict(entry) for entry in state.journal]
 
 
-def _clear_journal(state: State, _: dict[str, Any]) -> dict[str, Any]:
+def _clear_journal(state: State, dummy: dict[str, Any]) -> dict[str, Any]:
     state.clear_journal()
     return {}
 

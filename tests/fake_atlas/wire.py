@@ -116,5 +116,5 @@ async def _trickle(body: bytes, rule: Rule) -> AsyncIterator[bytes]:
 
 async def _huge(answer: Answer) -> AsyncIterator[bytes]:
     yield answer.body
-    for _ in range(answer.streamed // len(_FILLER) + 1):
+    for dummy in range(answer.streamed // len(_FILLER) + 1):
         yield _FILLER

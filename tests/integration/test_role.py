@@ -362,3 +362,29 @@ def test_two_applications_of_the_role_in_one_play_are_independent(fleet):
     assert len(fleet.issued()) == 2
     names = {path.relative_to(fleet.folder).as_posix(): _pem.look_at(str(path)).certificate.common_name for path in fleet.folder.glob("web*/*.pem")}
     assert names == {"web1/app.pem": "app", "web2/app.pem": "app", "web1/other.pem": "other", "web2/other.pem": "other"}
+
+
+@pytest.mark.parametrize("limit", [(), ("--limit", "web1,web3")], ids=["all", "limited"])
+def test_an_unreachable_host_keeps_nobody_from_getting_a_certificate(fleet, limit):
+    fleet.add("web1", "web2", "web3")
+    fleet.hosts["web2"].update(ansible_connection="ssh", ansible_host="127.0.0.1", ansible_port=1)
+
+    came = fleet.run(*limit, fails=not limit, user_cert_holders="{{ groups['app'] }}")
+
+    assert came == {"web1": "changed", "web3": "changed", **({} if limit else {"web2": "failed"})}
+    assert fleet.serials() == {"web1": fleet.issued()[0], "web2": "absent", "web3": fleet.issued()[0]}
+    assert len(fleet.issued()) == 1
+
+
+def test_the_only_holder_that_went_away_fails_the_host_that_needs_the_pem(fleet):
+    """It was looked at, so its certificate is known; then it cannot be reached when the PEM is to be brought."""
+    fleet.add("web1", "web2")
+    serial = fleet.place("web1", days_left=60)
+    # A connection that works once: the look is the first thing that runs on the host.
+    fleet.hosts["web1"]["ansible_connection"] = "{{ 'local' if __user_cert_ask is not defined else 'ssh' }}"
+    fleet.hosts["web1"].update(ansible_host="127.0.0.1", ansible_port=1)
+
+    assert fleet.run(fails=True)["web2"] == "failed"
+
+    assert fleet.serials() == {"web1": serial, "web2": "absent"}
+    assert fleet.issued() == []

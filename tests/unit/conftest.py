@@ -21,7 +21,6 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-
 from fake_atlas import FakeAtlas
 
 
@@ -46,7 +45,7 @@ class Request(NamedTuple):
     body: bytes
 
 
-Reply = Callable[[Request], "bytes | Iterable[bytes]"]
+Reply = Callable[[Request], bytes | Iterable[bytes]]
 
 
 class Wire:
@@ -78,7 +77,7 @@ class Wire:
     def _accept(self) -> None:
         while True:
             try:
-                connection, _ = self._listener.accept()
+                connection, dummy = self._listener.accept()
             except OSError:
                 return
             self.greetings += 1
@@ -100,10 +99,10 @@ class Wire:
 
     def _answer(self, connection: socket.socket) -> bool:
         with connection.makefile("rb") as lines:
-            method, target, _ = lines.readline().decode("latin-1").split(" ", 2)
+            method, target, dummy = lines.readline().decode("latin-1").split(" ", 2)
             headers = {}
             while line := lines.readline().strip():
-                name, _, value = line.decode("latin-1").partition(":")
+                name, dummy, value = line.decode("latin-1").partition(":")
                 headers[name.lower()] = value.strip()
             body = lines.read(int(headers.get("content-length", 0)))
             request = Request(method, target, headers, body)

@@ -9,11 +9,10 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.atlas.x509.plugins.module_utils._advice import Context, failure_of, sentence
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9"
 READ = Context(PROJECT, "app", "private_api_key from the environment", False)

@@ -10,11 +10,10 @@ from datetime import timedelta
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, READ_ONLY_PRIVATE_KEY, READ_ONLY_PUBLIC_KEY, FakeAtlas
-
 from ansible_collections.atlas.x509.plugins.module_utils import _audit, _options
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError, ServiceError
+from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, READ_ONLY_PRIVATE_KEY, READ_ONLY_PUBLIC_KEY, FakeAtlas
 
 DAY = timedelta(days=1)
 KEY = {"public_api_key": READ_ONLY_PUBLIC_KEY, "private_api_key": READ_ONLY_PRIVATE_KEY}
@@ -44,8 +43,8 @@ def options(**given):
     return validated.validated_parameters
 
 
-def report(atlas, waits=None, credentials=KEY, **given):
-    asked = options(base_url=atlas.url, **{**credentials, **given})
+def report(atlas, waits=None, credentials=None, **given):
+    asked = options(base_url=atlas.url, **{**(KEY if credentials is None else credentials), **given})
     # Not sleeping: what would have been waited is noted, and more than that is not what these tests are about.
     with Client(_options.connection(asked, {}), sleep=(waits if waits is not None else []).append) as client:
         return _audit.report(_audit.ask(client, _audit.question(asked, {})))

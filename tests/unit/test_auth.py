@@ -19,7 +19,6 @@ from ansible_collections.atlas.x509.plugins.module_utils import _options
 from ansible_collections.atlas.x509.plugins.module_utils._auth import Bearer, Digest
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import NotIssued, ServiceError
-
 from fake_atlas import (
     DEMO_CLIENT_ID,
     DEMO_CLIENT_SECRET,
@@ -41,9 +40,9 @@ RFC_7616 = (
 ATLAS = 'Digest realm="MMS Public API", domain="", nonce="{0}", algorithm=MD5, qop="auth", stale={1}'
 
 
-def client(url, credentials=KEY, naps=None, **changes):
+def client(url, credentials=None, naps=None, **changes):
     options = {name: field.get("default") for name, field in _options.SPEC.items()}
-    options.update(base_url=url, **credentials)
+    options.update(base_url=url, **(KEY if credentials is None else credentials))
     options.update(changes)
     return Client(_options.connection(options, {}), sleep=(naps if naps is not None else []).append)
 
@@ -134,7 +133,7 @@ class TestDigestByItself:
     def test_the_count_increases_with_every_use_of_a_nonce_and_begins_again_with_the_next_nonce(self):
         digest = Digest("public", "private")
         digest.take_up(ATLAS.format("one", "false"), "")
-        assert [fields(digest(unsigned()))["nc"] for _ in range(17)][-1] == "00000011"
+        assert [fields(digest(unsigned()))["nc"] for dummy in range(17)][-1] == "00000011"
         digest.take_up(ATLAS.format("two", "true"), "one")
         assert [(fields(one)["nonce"], fields(one)["nc"]) for one in (digest(unsigned()), digest(unsigned()))] == [
             ("two", "00000001"),
@@ -144,7 +143,7 @@ class TestDigestByItself:
     def test_the_client_nonce_is_never_the_same_twice(self):
         digest = Digest("public", "private")
         digest.take_up(ATLAS.format("one", "false"), "")
-        assert len({fields(digest(unsigned()))["cnonce"] for _ in range(200)}) == 200
+        assert len({fields(digest(unsigned()))["cnonce"] for dummy in range(200)}) == 200
 
     def test_a_challenge_that_came_late_does_not_displace_the_newer_one_of_another_thread(self):
         digest = Digest("public", "private")
@@ -158,9 +157,9 @@ class TestDigestByItself:
         digest.take_up(ATLAS.format("one", "false"), "")
         together = threading.Barrier(16)
 
-        def sign(_):
+        def sign(dummy):
             together.wait()
-            return [fields(digest(unsigned()))["nc"] for _ in range(200)]
+            return [fields(digest(unsigned()))["nc"] for dummy in range(200)]
 
         with ThreadPoolExecutor(16) as pool:
             counts = [count for some in pool.map(sign, range(16)) for count in some]
@@ -184,7 +183,7 @@ class TestDigestByItself:
 class TestDigestAgainstTheService:
     def test_only_the_first_request_of_a_run_travels_twice(self, atlas):
         with client(atlas.url) as one:
-            for _ in range(5):
+            for dummy in range(5):
                 read(one)
             one.issue(DEMO_PROJECT, "app", 3, [].append)
         assert (atlas.state.counters.requests, atlas.state.counters.challenges) == (7, 1)
@@ -250,7 +249,7 @@ class TestDigestAgainstTheService:
         assert len(server.requests) == 1
 
     def test_a_service_whose_nonces_are_always_stale_is_given_up(self, wire, say):
-        def reply(_):
+        def reply(dummy):
             if len(server.requests) > 40:  # for ever, but a test must end
                 return say(200, b'{"results": []}')
             return say(401, b"{}", {"WWW-Authenticate": ATLAS.format(f"n{len(server.requests)}", "true")})

@@ -9,7 +9,6 @@ import json
 import re
 import socket
 import threading
-import time
 import traceback
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -19,9 +18,6 @@ from ansible_collections.atlas.x509.plugins.module_utils import _client, _option
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import NotIssued, OutcomeUnknown, ServiceError
 from ansible_collections.atlas.x509.plugins.module_utils._pem import MAX_SIZE
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
 from fake_atlas import (
     DEMO_CLIENT_ID,
     DEMO_CLIENT_SECRET,
@@ -33,6 +29,8 @@ from fake_atlas import (
     READ_ONLY_PUBLIC_KEY,
     certificates,
 )
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 KEY = {"public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
 READ_ONLY = {"public_api_key": READ_ONLY_PUBLIC_KEY, "private_api_key": READ_ONLY_PRIVATE_KEY}
@@ -42,9 +40,9 @@ MISSING_PROJECT = "0123456789abcdef01234567"
 GET, POST = {"method": "GET"}, {"method": "POST", "path_contains": "/certs"}
 
 
-def client(url, credentials=KEY, naps=None, **changes):
+def client(url, credentials=None, naps=None, **changes):
     options = {name: field.get("default") for name, field in _options.SPEC.items()}
-    options.update(base_url=url, **credentials)
+    options.update(base_url=url, **(KEY if credentials is None else credentials))
     options.update(changes)
     return Client(_options.connection(options, {}), sleep=(naps if naps is not None else []).append)
 
@@ -61,7 +59,7 @@ def refused(error, ask, *arguments, **more):
     """The error, which is of exactly this class, when it is asked."""
     with pytest.raises(ServiceError) as caught:
         ask(*arguments, **more)
-    assert type(caught.value) is error, caught.value
+    assert caught.value.__class__ is error, caught.value
     return caught.value
 
 
@@ -453,7 +451,7 @@ def injected(status, code, **more):
     return lambda atlas: atlas.fault("status", status=status, errorCode=code, times=None, **more)
 
 
-def nothing(_):
+def nothing(dummy):
     return None
 
 
@@ -804,9 +802,9 @@ class TestReadsAgain:
         assert (naps, len(atlas.state.journal)) == ([], 1)
 
     def test_what_is_too_large_is_an_error(self, wire):
-        def reply(_):
+        def reply(dummy):
             yield b"HTTP/1.1 200 OK\r\n\r\n"
-            for _ in range(600):
+            for dummy in range(600):
                 yield b" " * 65536
 
         server = wire(reply)
@@ -815,13 +813,12 @@ class TestReadsAgain:
         assert "larger than" in error.message
 
     def test_a_page_that_trickles_is_bounded_by_the_timeout(self, atlas):
-        for _ in range(3):
+        for dummy in range(3):
             atlas.call(atlas.state.add_certificate, DEMO_PROJECT, "app")
         atlas.fault("trickle", bytes_per_second=150, times=None)
-        began = time.monotonic()
         with client(atlas.url, timeout=1, retries=0) as one:
-            refused(ServiceError, listed, one)
-        assert time.monotonic() - began < 2.5
+            error = refused(ServiceError, listed, one)
+        assert "not complete after 1 s" in error.message  # at its end, it would have been a page
 
 
 class TestIssue:
@@ -855,7 +852,7 @@ class TestIssue:
         assert len(b"".join(received)) == MAX_SIZE
 
     def test_a_receiver_that_fails_is_heard(self, atlas):
-        def broken(_):
+        def broken(dummy):
             raise RuntimeError("the disk")
 
         with client(atlas.url) as one, pytest.raises(RuntimeError, match="the disk"):
@@ -996,7 +993,7 @@ class TestTheAnswerToTheWrite:
 
 LEAKS = (
     [(issue, dict(fault, match=POST)) for fault in KNOWN_NOT_ISSUED]
-    + [(issue, dict(fault, match=POST)) for _, fault in UNKNOWN]
+    + [(issue, dict(fault, match=POST)) for dummy, fault in UNKNOWN]
     + [
         (listed, {"action": "status", "status": 401, "errorCode": "UNEXPECTED_ERROR"}),
         (listed, {"action": "status", "status": 403}),
@@ -1087,7 +1084,7 @@ def test_threads_share_one_client(atlas):
     with client(atlas.url) as one:
 
         def ask(number):
-            counts[number] = [len(listed(one, username=f"user-{number}")) for _ in range(3)]
+            counts[number] = [len(listed(one, username=f"user-{number}")) for dummy in range(3)]
 
         threads = [threading.Thread(target=ask, args=(number,)) for number in range(30)]
         for thread in threads:

@@ -9,13 +9,12 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import assume, given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._decision import Host, Seen, Wanted, decide, renew_at
 from ansible_collections.atlas.x509.plugins.module_utils._pem import Look
 from ansible_collections.atlas.x509.plugins.module_utils._time import Span
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 
 PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9"
 OTHER_PROJECT = "aaaaaaaaaaaaaaaaaaaaaaaa"

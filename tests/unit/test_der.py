@@ -11,13 +11,12 @@ import hashlib
 import warnings
 
 import pytest
+from ansible_collections.atlas.x509.plugins.module_utils._der import common_name, read_certificate, rfc4514
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-
-from ansible_collections.atlas.x509.plugins.module_utils._der import common_name, read_certificate, rfc4514
 
 UTC = dt.timezone.utc
 KEY = ec.generate_private_key(ec.SECP256R1())
@@ -113,7 +112,12 @@ def by_hand(subject=b"", issuer=b"", version=b"\xa0\x03\x02\x01\x02", serial=b"\
     serial=st.integers(1, 2**63 - 1) | st.integers(1, 2**159 - 1),
     dates=st.tuples(moments, moments).map(sorted),
 )
-@example([("CN", "app")], [("O", "MongoDB Inc"), ("OU", "Atlas"), ("CN", "5f")], 2**63 - 1, [dt.datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC), dt.datetime(2050, 1, 1, tzinfo=UTC)])
+@example(
+    [("CN", "app")],
+    [("O", "MongoDB Inc"), ("OU", "Atlas"), ("CN", "5f")],
+    2**63 - 1,
+    [dt.datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC), dt.datetime(2050, 1, 1, tzinfo=UTC)],
+)
 @example([("CN", "a"), ("CN", "b")], [("CN", "p")], 2**53 + 1, [dt.datetime(1950, 1, 1, tzinfo=UTC), dt.datetime(1999, 12, 31, tzinfo=UTC)])
 def test_it_reads_what_cryptography_reads(subject, issuer, serial, dates):
     der = made(subject, issuer, serial, *dates)

@@ -15,9 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.module_utils import basic
-from fake_atlas import DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, DEMO_USER, FakeAtlas
-
 from ansible_collections.atlas.x509.plugins.module_utils import _audit, _file_options, _options, _request
+from fake_atlas import DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, DEMO_USER, FakeAtlas
 
 ROOT = Path(importlib.import_module("ansible_collections.atlas.x509.plugins.module_utils._options").__file__).parents[2]
 MODULES = sorted(file.stem for file in (ROOT / "plugins" / "modules").glob("*.py"))

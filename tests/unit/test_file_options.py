@@ -7,7 +7,6 @@
 from __future__ import annotations
 
 import pytest
-
 from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _store
 
 
@@ -31,7 +30,7 @@ class Host:
         return {"path": path, "secontext": wanted + [params["selevel"]] if len(self._usual) == 4 else wanted}
 
     def set_context_if_different(self, path, context, changed):
-        wanted = [new or old for new, old in zip(context, self.context)]
+        wanted = [new or old for new, old in zip(context, self.context, strict=True)]
         changed, self.context = changed or wanted != self.context, wanted
         return changed
 

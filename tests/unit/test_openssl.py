@@ -9,12 +9,11 @@ import os
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from ansible_collections.atlas.x509.plugins.module_utils._openssl import Unusable, certificate_in_use
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import NameOID
-
-from ansible_collections.atlas.x509.plugins.module_utils._openssl import Unusable, certificate_in_use
 
 DER, PEM = serialization.Encoding.DER, serialization.Encoding.PEM
 

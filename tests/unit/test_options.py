@@ -7,13 +7,12 @@
 from __future__ import annotations
 
 import pytest
-from requests import certs
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.atlas.x509.plugins.module_utils import _options
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from requests import certs
 
 PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9"
 TOKEN = {"access_token": "token-from-options"}
@@ -102,7 +101,9 @@ def test_the_credentials_are(given, environment, expected):
         pytest.param({}, {}, ["client_id", "access_token", "MONGODB_ATLAS_PUBLIC_API_KEY", "controller", "where the module runs"], id="none at all"),
         pytest.param({"access_token": "1234567"}, {}, ["access_token, from the options", "shorter than 8"], id="a token of seven characters"),
         pytest.param({"client_id": "x", "client_secret": "1"}, {}, ["client_secret, from the options", "shorter than 8"], id="a short client secret"),
-        pytest.param({"public_api_key": "x", "private_api_key": "2026"}, {}, ["private_api_key, from the options", "shorter than 8"], id="a short private key"),
+        pytest.param(
+            {"public_api_key": "x", "private_api_key": "2026"}, {}, ["private_api_key, from the options", "shorter than 8"], id="a short private key"
+        ),
         pytest.param(
             {}, {"MONGODB_ATLAS_ACCESS_TOKEN": "2026"}, ["access_token, from the environment", "shorter than 8"],
             id="a short token in the environment",
@@ -304,7 +305,6 @@ def test_authorities_that_cannot_be_read_are_refused_before_anything_is_sent(tmp
     with pytest.raises(OptionError) as caught:
         connect(**KEY, ca_path=str(path))
     assert caught.value.message == f"ca_path: {path} cannot be used: {why}"
-
 
 
 @pytest.mark.parametrize(

@@ -23,13 +23,12 @@ from pathlib import Path
 
 import ansible_collections
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from fake_atlas.certificates import Authority, key_pem, leaf_key
-
 from ansible_collections.atlas.x509.plugins.module_utils import _pem, _place, _results, _store
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, OptionError, PemError, StoreError
 from ansible_collections.atlas.x509.plugins.module_utils._place import Order
 from ansible_collections.atlas.x509.plugins.module_utils._store import Attributes
+from cryptography.hazmat.primitives.asymmetric import ec
+from fake_atlas.certificates import Authority, key_pem, leaf_key
 
 PROJECT, OTHER_PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9", "0123456789abcdef01234567"
 NOBODY, TEAM = 65534, 54321
@@ -155,7 +154,14 @@ def test_what_is_of_no_use_is_replaced(file, folder, left):
 
 @pytest.mark.parametrize(
     "source",
-    [pem(1), key_pem(ec_key(1)).encode() + certificate(1), pem(1).replace(b"\n", b"\r\n"), pem(1) + Authority(PROJECT, 0).pem.encode(), b"# app\n" + pem(1), b"\xef\xbb\xbf" + pem(1)],
+    [
+        pem(1),
+        key_pem(ec_key(1)).encode() + certificate(1),
+        pem(1).replace(b"\n", b"\r\n"),
+        pem(1) + Authority(PROJECT, 0).pem.encode(),
+        b"# app\n" + pem(1),
+        b"\xef\xbb\xbf" + pem(1),
+    ],
     ids=["as Atlas sends it", "key first", "CRLF", "with the chain", "with a comment", "byte order mark"],
 )
 def test_a_pair_is_placed_byte_by_byte_as_it_is(file, source):
@@ -504,7 +510,7 @@ def disk(tmp_path):
     place = tmp_path / "disk"
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=1024k,mode=0755", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True).returncode:
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
         pytest.skip("a tmpfs cannot be mounted here")
     yield place
     subprocess.run(["umount", "-l", place], check=True)
@@ -557,7 +563,7 @@ def test_a_full_disk_and_an_immutable_file_are_named(disk, file, folder):
     with pytest.raises(OptionError, match="no space is left"):
         _place.place(order(disk / "mongodb.pem"), NEW)
     holding(file, OLD)
-    if not shutil.which("chattr") or subprocess.run(["chattr", "+i", file], capture_output=True).returncode:
+    if not shutil.which("chattr") or subprocess.run(["chattr", "+i", file], capture_output=True, check=False).returncode:
         pytest.skip("chattr does not work here")
     try:
         for do in (_place.foresee, _place.place):
@@ -599,7 +605,7 @@ def old_pythons():
         candidates = [name for root in roots for name in glob.glob("{0}/versions/{1}.*/bin/python".format(glob.escape(root), version))]
         for candidate in candidates + [shutil.which("python" + version) or ""]:
             probe = "import sys; sys.exit(sys.version_info[:2] != ({0}))".format(version.replace(".", ", "))
-            if candidate and subprocess.run([candidate, "-c", probe], capture_output=True, timeout=30).returncode == 0:
+            if candidate and subprocess.run([candidate, "-c", probe], capture_output=True, timeout=30, check=False).returncode == 0:
                 found.append(candidate)
                 break
     return found
@@ -614,7 +620,7 @@ def test_hosts_with_an_old_python_do_all_of_it_with_the_standard_library_alone(f
     for python in interpreters:
         script = "import sys; sys.path.insert(0, {0!r})\n".format(collections) + SMOKE
         command = [python, "-I", "-B", "-W", "error", "-c", script, str(file), str(source), str(other)]
-        done = subprocess.run(command, input=PROJECT, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, input=PROJECT, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr
         version, looks, foreseen, first, again, second, kept, place, spec = json.loads(done.stdout)
         assert looks[0]["state"] == "absent"
@@ -641,7 +647,7 @@ def test_what_runs_on_hosts_imports_no_library():
         "names = {{name.partition('.')[0] for name in sys.modules}}\n"
         "print(sorted(names & {{'requests', 'cryptography', 'urllib3', 'ansible', 'yaml', 'jinja2'}}))"
     ).format(collections, modules)
-    done = subprocess.run([sys.executable, "-I", "-B", "-c", script], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-I", "-B", "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert (done.stdout.strip(), done.stderr) == ("[]", "")
 
 

@@ -16,12 +16,11 @@ from pathlib import Path
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _options, _time
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
 from ansible_collections.atlas.x509.plugins.module_utils._request import SPEC, request
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9"
 NOBODY = 65534

@@ -10,14 +10,13 @@ import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.atlas.x509.plugins.module_utils import _results
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._decision import Host, Seen, Wanted, decide
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, KeyKept, OptionError, Refused, ServiceError
 from ansible_collections.atlas.x509.plugins.module_utils._pem import Look
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9"
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
@@ -137,7 +136,10 @@ def test_a_list_shows_what_atlas_lists_and_no_more():
     ]  # fmt: skip
 
 
-def plan(hosts=None, listed=(certificate(9), certificate(10)), **wishes):
+LISTED = (certificate(9), certificate(10))
+
+
+def plan(hosts=None, listed=LISTED, **wishes):
     return decide(Wanted("app", PROJECT, "/x", **wishes), Seen(listed, hosts=hosts), NOW)
 
 

@@ -10,11 +10,10 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure
 from ansible_collections.atlas.x509.plugins.module_utils._retry import LONGEST, wait
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 BUCKET = "RATE_LIMITED_TOKEN_BUCKET"

@@ -9,11 +9,10 @@ from __future__ import annotations
 from datetime import date, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-
 from ansible_collections.atlas.x509.plugins.module_utils import _time
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 UTC = timezone.utc
 bounded = settings(derandomize=True, max_examples=100, deadline=None, database=None)
@@ -24,7 +23,7 @@ UNITS = {"h": 3600, "d": 86400, "w": 604800, "": 86400}
 def months_later(moment, months):
     """One month after the other, then back to the last day that exists."""
     year, month = moment.year, moment.month
-    for _ in range(months):
+    for dummy in range(months):
         year, month = (year, month + 1) if month < 12 else (year + 1, 1)
     for day in range(moment.day, 0, -1):
         try:

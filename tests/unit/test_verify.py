@@ -11,12 +11,11 @@ import datetime as dt
 import sys
 
 import pytest
+from ansible_collections.atlas.x509.plugins.module_utils import _pem, _verify
+from ansible_collections.atlas.x509.plugins.module_utils._errors import MissingLibrary
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from fake_atlas.certificates import Authority, key_pem, leaf_key
-
-from ansible_collections.atlas.x509.plugins.module_utils import _pem, _verify
-from ansible_collections.atlas.x509.plugins.module_utils._errors import MissingLibrary
 
 PROJECT, OTHER_PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9", "0123456789abcdef01234567"
 START, END = dt.datetime(2026, 11, 22, 7), dt.datetime(2027, 2, 22, 8)
@@ -70,8 +69,8 @@ def test_nothing_is_wrong_with_another_way_to_write_it(problem, pem):
 @pytest.mark.parametrize(
     ("pem", "words"),
     [
-        (lambda: certificate(), "without its key"),
-        (lambda: private_key(), "a private key without a certificate"),
+        (certificate, "without its key"),
+        (private_key, "a private key without a certificate"),
         (lambda: certificate() + private_key(OTHER_KEY), "the private key of another one"),
         (lambda: certificate() + key_pem(KEY, b"secret").encode(), "an encrypted private key"),
         (lambda: certificate() + private_key()[:100], "the private key is cut"),

@@ -12,8 +12,6 @@ from urllib.parse import quote
 
 import pytest
 import requests
-from requests.auth import HTTPDigestAuth
-
 from fake_atlas import (
     DEMO_PRIVATE_KEY,
     DEMO_PROJECT,
@@ -22,6 +20,7 @@ from fake_atlas import (
     READ_ONLY_PUBLIC_KEY,
     FakeAtlas,
 )
+from requests.auth import HTTPDigestAuth
 
 V2 = "application/vnd.atlas.2023-01-01+json"
 

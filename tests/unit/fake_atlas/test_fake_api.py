@@ -11,7 +11,6 @@ import socket
 from urllib.parse import urlsplit
 
 import pytest
-
 from fake_atlas import DEMO_PROJECT, DEMO_PUBLIC_KEY
 from fake_atlas.certificates import add_months
 from fake_atlas.limits import Bucket, RateLimit
@@ -132,7 +131,7 @@ def test_a_project_with_self_managed_x509_issues_nothing(client):
 def test_the_limit_of_certificates_counts_the_unexpired(client):
     client.steer("POST", "settings", {"certificates_per_user": 2})
     client.steer("POST", "certificates", {"days_left": -1})
-    assert [client.create().status_code for _ in range(2)] == [201, 201]
+    assert [client.create().status_code for dummy in range(2)] == [201, 201]
     assert refusal(client.create()) == (400, "ATLAS_GENERATED_CERTS_LIMIT_EXCEEDED")
 
 
@@ -235,7 +234,7 @@ def add_users(client, count):
 
 
 def test_pages_hold_everything_once(client):
-    for _ in range(5):
+    for dummy in range(5):
         client.steer("POST", "certificates", {"days_left": 10})
     pages = [client.list(params={"itemsPerPage": 2, "pageNum": number}).json() for number in (1, 2, 3, 4)]
     assert [len(page["results"]) for page in pages] == [2, 2, 1, 0]

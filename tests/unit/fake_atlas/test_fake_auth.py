@@ -13,9 +13,8 @@ from urllib.parse import urlsplit
 
 import pytest
 import requests
-from requests.auth import HTTPBasicAuth, HTTPDigestAuth
-
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PUBLIC_KEY
+from requests.auth import HTTPBasicAuth, HTTPDigestAuth
 
 V2 = {"Accept": "application/vnd.atlas.2023-01-01+json"}
 BASIC = HTTPBasicAuth(DEMO_CLIENT_ID, DEMO_CLIENT_SECRET)
@@ -89,7 +88,7 @@ def test_a_wrong_key_is_answered_like_no_key(client, pair):
 
 
 def test_a_good_digest_is_let_in_with_one_challenge(client, atlas):
-    assert [client.list().status_code for _ in range(3)] == [200, 200, 200]
+    assert [client.list().status_code for dummy in range(3)] == [200, 200, 200]
     assert atlas.state.counters.challenges == 1
 
 
@@ -200,7 +199,7 @@ def test_an_oauth_error_is_a_string(client, more, status, error):
 
 
 def test_fifty_tokens_a_minute(client):
-    statuses = [oauth(client, "token", GRANT).status_code for _ in range(50)]
+    statuses = [oauth(client, "token", GRANT).status_code for dummy in range(50)]
     answer = oauth(client, "token", GRANT)
     assert statuses == [200] * 50 and answer.status_code == 429
     assert 0 < int(answer.headers["Retry-After"]) <= 60

@@ -9,14 +9,14 @@ from __future__ import annotations
 import concurrent.futures
 import json
 import time
+import types
 
 import pytest
 import requests
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-
-from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT
+from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, wire
 
 POST = {"method": "POST"}
 BROKEN = (requests.ConnectionError, requests.exceptions.ChunkedEncodingError)
@@ -68,12 +68,12 @@ def test_a_status_can_say_everything(client, atlas):
 
 def test_a_rule_fires_so_many_times_after_so_many(client, atlas):
     atlas.fault("status", status=503, times=2, skip=1)
-    assert [client.list().status_code for _ in range(4)] == [200, 503, 503, 200]
+    assert [client.list().status_code for dummy in range(4)] == [200, 503, 503, 200]
 
 
 def test_a_rule_can_fire_for_ever(client, atlas):
     atlas.fault("status", status=503, times=None)
-    assert {client.list().status_code for _ in range(5)} == {503}
+    assert {client.list().status_code for dummy in range(5)} == {503}
 
 
 def test_a_rule_fires_only_where_it_matches(client, atlas):
@@ -173,30 +173,47 @@ def test_a_delayed_answer_comes_after_the_work(client, atlas):
 
 def test_a_delay_lets_the_next_rule_fire_too(client, atlas):
     client.list()
-    atlas.fault("delay", seconds=0.1, times=None)
-    atlas.fault("status", status=503)
-    start = time.perf_counter()
+    delay = atlas.fault("delay", seconds=0.5, times=None)
+    status = atlas.fault("status", status=503, times=None)
+    with pytest.raises(requests.Timeout):
+        client.session.get(client.path(), timeout=0.1)
     assert client.list().status_code == 503
-    assert time.perf_counter() - start >= 0.1
+    assert (delay.fired, status.fired) == (2, 2)
 
 
 def test_delays_run_side_by_side(client, atlas):
     token = client.steer("POST", "tokens", {})["access_token"]
-    atlas.fault("delay", seconds=0.2, times=None)
+    delay = atlas.fault("delay", seconds=0.5, times=None)
     headers = {"Authorization": f"Bearer {token}", **client.session.headers}
-    start = time.perf_counter()
+
+    def ask(dummy):
+        return requests.get(client.path(), headers=headers, timeout=10).status_code, delay.fired
+
     with concurrent.futures.ThreadPoolExecutor(10) as pool:
-        answers = list(pool.map(lambda _: requests.get(client.path(), headers=headers, timeout=5), range(10)))
-    assert {answer.status_code for answer in answers} == {200}
-    assert time.perf_counter() - start < 1
+        answers = list(pool.map(ask, range(10)))
+    assert {status for status, fired in answers} == {200}
+    assert min(fired for status, fired in answers) > 5, "most had come before the first was answered"
 
 
-def test_a_trickle_takes_its_time_and_ends_well(client, atlas):
+def test_a_trickle_takes_its_time_and_ends_well(client, atlas, monkeypatch):
+    naps = []
+
+    async def sleep(seconds):
+        naps.append(seconds)
+
+    monkeypatch.setattr(wire, "asyncio", types.SimpleNamespace(sleep=sleep))
     atlas.fault("trickle", bytes_per_second=1000)
-    start = time.perf_counter()
     answer = client.list()
     assert answer.json()["totalCount"] == 0
-    assert time.perf_counter() - start >= 0.15
+    assert sum(naps) >= len(answer.content) / 1000
+    assert max(naps) < sum(naps) / 3, "in pieces"
+
+
+def test_a_trickle_begins_long_before_it_ends(client, atlas):
+    atlas.fault("trickle", bytes_per_second=20)
+    with client.session.get(client.path(), stream=True, timeout=0.5) as answer:
+        pieces = answer.iter_content(1)
+        assert next(pieces) == b"{"
 
 
 @pytest.mark.parametrize("status", [500, 503])
