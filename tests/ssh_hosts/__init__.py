@@ -6,6 +6,9 @@
 
 Each runs in namespaces of its own: of mounts, so that all of them see a different directory at the same path; of names; and of
 processes, so that nothing of a host outlives it. Needs root and openssh-server; :func:`missing` says what is not there.
+
+Several runs at once do not meet: each has a port of its own, which it claims by keeping a socket bound to it (``_claim``), and its
+hosts differ by their addresses.
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-PORT = 2222
 _CONFIG = """\
 ListenAddress {address}:{port}
 HostKey {folder}/host_key
@@ -39,9 +41,12 @@ _START = 'hostname "$1" && mount --bind "$2/files" "$3" && exec "$4" -D -e -f "$
 def missing() -> str | None:
     """What is not there to run such hosts; None when everything is."""
     if os.geteuid() != 0:
-        return "needs root"
-    lacking = [name for name in ("sshd", "ssh", "ssh-keygen", "unshare", "mount") if not _program(name)]
-    return "needs " + ", ".join(lacking) if lacking else None
+        return "hosts over SSH need root"
+    lacking = [name for name in ("sshd", "ssh", "ssh-keygen", "unshare", "mount", "hostname") if not _program(name)]
+    if lacking:
+        return f"hosts over SSH need {', '.join(lacking)} (Debian: apt install openssh-server)"
+    trial = subprocess.run([*_unshare(), "true"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    return f"hosts over SSH need namespaces of their own ({trial.stderr.strip()})" if trial.returncode else None
 
 
 class SshHosts:
@@ -52,13 +57,16 @@ class SshHosts:
         self.folder = folder
         self.names = list(names)
         self.path = folder / "host"
+        self.port = 0  # claimed on entry
         self._network = network
+        self._claimed: socket.socket | None = None
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> SshHosts:
         Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges
         self.path.mkdir(parents=True)
         self._run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / "key"))
+        self._claim()
         try:
             for name in self.names:
                 self._prepare(name)
@@ -71,6 +79,8 @@ class SshHosts:
     def __exit__(self, *_exception: Any) -> None:
         for name in list(self._processes):
             self.stop(name)
+        if self._claimed:
+            self._claimed.close()
 
     def files(self, name: str) -> Path:
         """The directory that this host sees at ``path``."""
@@ -88,7 +98,7 @@ class SshHosts:
         return {
             name: {
                 "ansible_host": self.address(name),
-                "ansible_port": PORT,
+                "ansible_port": self.port,
                 "ansible_user": "root",
                 "ansible_ssh_private_key_file": str(self.folder / "key"),
                 "ansible_ssh_common_args": options,
@@ -104,7 +114,7 @@ class SshHosts:
         home = self.folder / name
         with open(home / "sshd.log", "ab") as log:
             self._processes[name] = subprocess.Popen(
-                [_program("unshare"), "-m", "-u", "-p", "--fork", "--kill-child", "sh", "-c", _START, "sh", name, str(home), str(self.path), _program("sshd")],
+                [*_unshare(), "sh", "-c", _START, "sh", name, str(home), str(self.path), _program("sshd")],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -118,21 +128,27 @@ class SshHosts:
         process.send_signal(signal.SIGKILL)  # and the kernel ends whatever lives in its namespace
         process.wait(timeout=10)
 
+    def _claim(self) -> None:
+        """Take a port that nobody has on the last address of the network, where no host is: who asks there gets another one."""
+        self._claimed = socket.socket()
+        self._claimed.bind((f"127.{self._network}.255.254", 0))
+        self.port = self._claimed.getsockname()[1]
+
     def _prepare(self, name: str) -> None:
         home = self.folder / name
         (home / "files").mkdir(parents=True)
         self._run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "host_key"))
-        config = _CONFIG.format(address=self.address(name), port=PORT, folder=home, authorized=self.folder / "key.pub")
+        config = _CONFIG.format(address=self.address(name), port=self.port, folder=home, authorized=self.folder / "key.pub")
         (home / "sshd_config").write_text(config)
         public = " ".join((home / "host_key.pub").read_text().split()[:2])
         with open(self.folder / "known_hosts", "a", encoding="ascii") as known:
-            known.write(f"[{self.address(name)}]:{PORT} {public}\n")
+            known.write(f"[{self.address(name)}]:{self.port} {public}\n")
 
     def _await(self, name: str) -> None:
         """The banner of sshd is the sign that it listens; a refused connection is asked again, for ten seconds."""
         for _attempt in range(200):
             try:
-                with socket.create_connection((self.address(name), PORT), timeout=5) as connection:
+                with socket.create_connection((self.address(name), self.port), timeout=5) as connection:
                     if connection.recv(4) == b"SSH-":
                         return
             except OSError:
@@ -144,6 +160,10 @@ class SshHosts:
     @staticmethod
     def _run(*command: str) -> None:
         subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+
+
+def _unshare() -> list[str]:
+    return [_program("unshare"), "-m", "-u", "-p", "--fork", "--kill-child"]
 
 
 def _pause() -> None:
