@@ -35,9 +35,15 @@ test: ## Lint, unit tests (with coverage) and integration tests; ends with pytes
 	exit $$failed
 
 .PHONY: lint
-lint: dev ## ansible-lint (production profile, with yamllint) and the changelog's lint
+lint: dev ## The judges that are quick: ruff, mypy, import-linter, ansible-lint (production profile), the changelog's lint
 	@collections=$$($(bin)/python tools/collection.py link); \
 	failed=0; \
+	$(heading) 'ruff'; \
+	$(bin)/ruff check --quiet . && echo 'ruff: all good' || failed=1; \
+	$(heading) 'mypy'; \
+	$(bin)/mypy || failed=1; \
+	$(heading) 'import-linter'; \
+	PYTHONPATH="$$collections" $(bin)/lint-imports --no-logo || failed=1; \
 	$(heading) 'ansible-lint'; \
 	PATH="$(CURDIR)/$(bin):$$PATH" ANSIBLE_COLLECTIONS_PATH="$$collections" $(bin)/ansible-lint -q $$([ -t 1 ] || echo --nocolor) || failed=1; \
 	$(heading) 'antsibull-changelog lint'; \
@@ -72,7 +78,7 @@ build: dev ## Build dist/atlas-x509-VERSION.tar.gz and list it
 
 .PHONY: clean
 clean: ## Remove everything that the other targets made
-	@rm -rf .ansible .build .coverage .coverage.* .hypothesis .mypy_cache .nox .pytest_cache .ruff_cache .venv .venv.lock .venv.log \
+	@rm -rf .ansible .build .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .nox .pytest_cache .ruff_cache .venv .venv.lock .venv.log \
 		changelogs/.plugin-cache.yaml collections dist htmlcov tests/output
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -16,6 +16,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,7 +24,8 @@ BUILD = ROOT / ".build"
 INSIDE = Path("ansible_collections", "atlas", "x509")
 
 # For a tree without git: what .gitignore would have left out.
-NOT_OURS = {".ansible", ".build", ".hypothesis", ".nox", ".pytest_cache", ".venv", "__pycache__", "collections", "dist", "htmlcov"}
+_CACHES = {".hypothesis", ".import_linter_cache", ".mypy_cache", ".pytest_cache", ".ruff_cache", "__pycache__"}
+NOT_OURS = _CACHES | {".ansible", ".build", ".nox", ".venv", "collections", "dist", "htmlcov"}
 # Never copied: in the mirror they are ansible-test's own.
 KEPT = (Path(".git"), Path("tests", "output"))
 
@@ -83,7 +85,7 @@ def kept(path: Path) -> bool:
     return any(path == keep or keep in path.parents for keep in KEPT)
 
 
-def walk(top: Path, skip) -> list[Path]:
+def walk(top: Path, skip: Callable[[Path], bool]) -> list[Path]:
     """All files below a folder, as paths from there, without the folders to skip."""
     found = []
     for here, folders, names in os.walk(top):

@@ -9,7 +9,6 @@ import os
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, StoreError
 

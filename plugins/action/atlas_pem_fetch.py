@@ -9,7 +9,6 @@ import os
 import secrets
 
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.atlas.x509.plugins.module_utils import _fetch, _pem
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error
 

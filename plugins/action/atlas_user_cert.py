@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 from ansible.plugins.action import ActionBase
-
 from ansible_collections.atlas.x509.plugins.plugin_utils._refusal import wrong_machine, wrong_strategy
 
 

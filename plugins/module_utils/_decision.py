@@ -237,7 +237,7 @@ def nowhere_to_place(case: Case) -> Optional[Verdict]:
     """A certificate that no host can take would be issued for nobody."""
     if case.seen.hosts is None or case.takers():
         return None
-    reasons = "; ".join("{0}: {1}".format(host.name, _hindrance(case, host)) for host in case.seen.hosts) or "no host was asked"
+    reasons = "; ".join("{0}: {1}".format(host.name, _hindrance(host)) for host in case.seen.hosts) or "no host was asked"
     return Verdict(REFUSE, "nowhere_to_place", "none of the hosts could take the PEM ({0})".format(reasons))
 
 
@@ -325,7 +325,7 @@ def _where(case: Case) -> str:
     return " and ".join(places) or "by what an earlier run left beside {0}".format(case.wanted.path)
 
 
-def _hindrance(case: Case, host: Host) -> str:
+def _hindrance(host: Host) -> str:
     if host.look is None:
         return "could not be asked"
     return host.obstacle or "holds {0}, and on_foreign is fail".format(host.look.describe())

@@ -139,7 +139,7 @@ def _issue(client: Client, request: Request, plan: Plan, reservation: Reservatio
     lost = _obtain(client, request, plan, reservation)
     try:
         certificate, backup_file = _put_in_place(client, request, reservation)
-    except Exception as error:  # pylint: disable=broad-except
+    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-except
         # Whatever it is: a key is at stake, and the user must learn where it is.
         raise _kept(client, request, plan, reservation, error) from None
     warnings.extend(lost)

@@ -189,7 +189,7 @@ def _next_piece(raw: Any, total: int) -> bytes:
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
     """The error and what it was raised for, outermost first: urllib3 keeps causes in ``reason`` and in ``args``."""
-    seen, queue = set(), [error]  # type: ignore[var-annotated]
+    seen, queue = set(), [error]
     while queue:
         current = queue.pop(0)
         if id(current) in seen:

@@ -12,7 +12,7 @@ import errno
 import json
 import os
 import stat
-from typing import List, NamedTuple, Optional, Tuple
+from typing import Any, List, NamedTuple, Optional, Tuple
 
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._der import Facts, common_name, is_whole, read_certificate, rfc4514
@@ -158,7 +158,7 @@ def from_answer(received: bytes) -> bytes:
     text = received.rstrip(b"\0").strip()
     if text[:1] in (b'"', b"{"):
         try:
-            value = json.loads(text.decode("utf-8"))
+            value = json.loads(text.decode("utf-8"))  # type: Any
         except (RecursionError, ValueError):
             raise PemError("the answer begins like JSON and is none") from None
         value = value.get("content") if isinstance(value, dict) else value

@@ -62,7 +62,7 @@ def parse_moment(text: str) -> datetime:
     candidate = re.sub(r"([+-]\d\d):?(\d\d)\Z", r"\1\2", candidate) if "T" in candidate else candidate
     for time in _TIMES:
         try:
-            moment = datetime.strptime(candidate, "%Y-%m-%d" + time)
+            moment = datetime.strptime(candidate, "%Y-%m-%d" + time)  # noqa: DTZ007  # the next line gives it its zone
             return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).astimezone(timezone.utc)
         except (OverflowError, ValueError):
             continue

@@ -90,7 +90,6 @@ backup_file:
 import base64
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _place, _results, _store
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, OptionError
 

@@ -71,7 +71,6 @@ certificate:
 import base64
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.atlas.x509.plugins.module_utils import _fetch, _pem, _results
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, PemError
 

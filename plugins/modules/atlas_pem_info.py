@@ -157,7 +157,6 @@ attributes_differ:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _pem, _results, _store
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
 

@@ -321,7 +321,6 @@ failure:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.atlas.x509.plugins.module_utils import _ensure, _file_options, _options, _report, _request, _results, _verify
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error

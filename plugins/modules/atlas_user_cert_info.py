@@ -178,7 +178,6 @@ failure:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.atlas.x509.plugins.module_utils import _audit, _options, _results
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error

@@ -52,8 +52,7 @@ ERRORS: dict[str, tuple[int, str]] = {
     "RATE_LIMITED": (429, "Rate limit exceeded."),
     "RATE_LIMITED_TOKEN_BUCKET": (
         429,
-        "Rate limit exceeded for {0}. Please retry after {1} seconds. "
-        "Request capacity: {2}. Refill rate: {3} per {4} seconds.",
+        "Rate limit exceeded for {0}. Please retry after {1} seconds. Request capacity: {2}. Refill rate: {3} per {4} seconds.",
     ),
     "SERVICE_UNAVAILABLE": (503, "The service is unavailable."),
 }

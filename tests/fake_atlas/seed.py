@@ -105,7 +105,7 @@ def _populate(state: State, document: Document) -> dict[str, Any]:
     projects, users, number = int(wish.pop("projects")), int(wish.pop("users")), 0
     certificates = int(wish.pop("certificates"))
     if wish:
-        raise ValueError(f"populate has no field {sorted(wish)[0]!r}")
+        raise ValueError(f"populate has no field {min(wish)!r}")
     made = [state.add_project() for dummy in range(projects)]
     for project in made:
         for dummy in range(users):

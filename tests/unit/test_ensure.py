@@ -474,7 +474,7 @@ class TestTheAnswerToThePost:
     @pytest.mark.parametrize("left", [1, 2, 26])
     def test_a_cut_that_spared_what_matters_costs_nothing(self, atlas, path, left):
         """Of the last 26 bytes, the key's last line, OpenSSL needs all but the line end: with them, the key is whole."""
-        made, pem = known(atlas)
+        dummy, pem = known(atlas)
         size = len(pem)
         atlas.reset()
         atlas.fault("cut", after=size - left, match=POST)
@@ -802,7 +802,7 @@ def start(atlas, path, **changes):
     connection.update(base_url=atlas.url, **KEY)
     options = {name: field.get("default") for name, field in dict(_options.SPEC, **_file_options.SPEC, **_request.SPEC).items()}
     options.update(username="app", project_id=DEMO_PROJECT, path=str(path), **changes)
-    child = subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", SCRIPT, json.dumps([connection, options])],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -810,7 +810,6 @@ def start(atlas, path, **changes):
         text=True,
         env=dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path))),
     )
-    return child
 
 
 def go(children):

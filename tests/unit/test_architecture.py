@@ -1,0 +1,44 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""docs/architecture.md says what the contracts of import-linter say, and both name every file. `make lint` holds the code against them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+tomllib = pytest.importorskip("tomllib" if sys.version_info >= (3, 11) else "tomli")
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
+
+
+def rooms_of_the_contract():
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (rooms,) = (contract for contract in contracts if contract["id"] == "rooms")
+    return [re.findall(r"\w+", layer) for layer in rooms["layers"]]
+
+
+def rooms_of_the_page():
+    table = PAGE.partition("## The work")[2].partition("\n## ")[0]
+    cells = [line.split("|")[2] for line in table.splitlines() if line.startswith("|")]
+    return [re.findall(r"`(\w+)`", cell) for cell in cells if "`" in cell]
+
+
+def test_the_page_draws_the_rooms_that_import_linter_checks():
+    assert rooms_of_the_page() == rooms_of_the_contract()
+
+
+def test_every_file_has_its_room():
+    files = {path.stem for path in (ROOT / "plugins" / "module_utils").glob("*.py")}
+    assert files == {name for room in rooms_of_the_contract() for name in room}
+
+
+def test_every_folder_with_code_is_on_the_page():
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "plugins").rglob("*.py")} | {Path("roles/user_cert"), Path("tests/fake_atlas")}
+    assert {f"{folder}/" for folder in folders} == set(re.findall(r"^\|[^|]*\| `([^`]+/)` \|", PAGE, re.MULTILINE))
