@@ -75,6 +75,13 @@ class Client:
         except ValueError as error:
             raise ServiceError("Atlas lists a database user that cannot be read ({0})".format(error), Failure(200)) from None
 
+    def projects(self) -> Dict[str, Optional[str]]:
+        """The names of all projects that the credentials can see, by id, as Atlas lists them. :class:`ServiceError` when they cannot be read."""
+        try:
+            return {_text(item, "id"): item.get("name") for item in self._items("/groups", self._context("", ""))}
+        except ValueError as error:
+            raise ServiceError("Atlas lists a project that cannot be read ({0})".format(error), Failure(200)) from None
+
     def issue(self, project_id: str, username: str, months: int, receive: Callable[[bytes], None]) -> None:
         """Issue one certificate; ``receive`` gets the answer as it arrives and must keep it. Sent once, never repeated."""
         context = self._context(project_id, username, writing=True)

@@ -94,8 +94,13 @@ def project_id(options: Mapping[str, Any], environment: Mapping[str, str]) -> st
     value = options.get("project_id") or environment.get("MONGODB_ATLAS_PROJECT_ID")
     if not value:
         raise OptionError("project_id: missing; give the option, or set MONGODB_ATLAS_PROJECT_ID on the machine where the module runs")
+    return checked_project_id(value)
+
+
+def checked_project_id(value: str, option: str = "project_id") -> str:
+    """A project's id, as it was given."""
     if not _PROJECT.match(value):
-        raise OptionError("project_id: '{0}' is not a project id, which has 24 hexadecimal digits in lower case".format(value))
+        raise OptionError("{0}: '{1}' is not a project id, which has 24 hexadecimal digits in lower case".format(option, value))
     return value
 
 

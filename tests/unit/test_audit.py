@@ -10,13 +10,14 @@ from datetime import timedelta
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.atlas.x509.plugins.module_utils import _audit, _options
+from ansible_collections.atlas.x509.plugins.module_utils import _audit, _options, _time
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError, ServiceError
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, READ_ONLY_PRIVATE_KEY, READ_ONLY_PUBLIC_KEY, FakeAtlas
 
 DAY = timedelta(days=1)
 KEY = {"public_api_key": READ_ONLY_PUBLIC_KEY, "private_api_key": READ_ONLY_PRIVATE_KEY}
+ONE, EMPTY, FOREIGN = (f"{number:024x}" for number in (1, 2, 3))
 ACCOUNT = {"client_id": DEMO_CLIENT_ID, "client_secret": DEMO_CLIENT_SECRET}
 
 
@@ -52,6 +53,10 @@ def report(atlas, waits=None, credentials=None, **given):
 
 def certificates(shown):
     return [(one["username"], one["days_left"]) for one in shown["certificates"]]
+
+
+def failed(shown):
+    return [(one["project_id"], one["username"], one["failure"]["code"]) for one in shown["failed_lists"]]
 
 
 def users(shown):
@@ -95,7 +100,8 @@ def test_the_newest_is_the_one_issued_last_and_not_the_one_that_lives_longest(at
 
 
 def test_an_empty_list_of_users_is_not_all_users(fleet):
-    assert report(fleet, usernames=[]) == {"certificates": [], "users": [], "total_count": 0}
+    shown = report(fleet, usernames=[])
+    assert (shown["certificates"], shown["users"], shown["failed_lists"], shown["total_count"]) == ([], [], [], 0)
     assert fleet.state.journal == []
 
 
@@ -138,7 +144,8 @@ def test_days_are_counted_by_the_clock_of_the_service(fleet):
 
 
 def test_both_versions_of_the_api_tell_the_same(fleet):
-    assert report(fleet, api_version="v1.0") == report(fleet)
+    first, second = report(fleet, api_version="v1.0"), report(fleet)
+    assert {**first, "checked_at": None} == {**second, "checked_at": None}
 
 
 def test_a_service_account_logs_in_once_and_out_again(fleet):
@@ -156,7 +163,7 @@ def test_many_users_are_read_over_few_connections_after_one_challenge(atlas):
     assert [one["username"] for one in shown["users"]] == sorted([*names, "app"])
     assert shown["total_count"] == 60
     assert atlas.state.counters.challenges == 1
-    assert atlas.state.counters.connections <= _audit.CONCURRENCY + 1
+    assert atlas.state.counters.connections <= 8
 
 
 def test_nothing_is_ever_written(fleet):
@@ -165,27 +172,132 @@ def test_nothing_is_ever_written(fleet):
     assert fleet.state.counters.issued == 0
 
 
+# Several projects
+
+
+@pytest.fixture
+def estate(fleet):
+    """The fleet, a project with one user, an empty one, and one of another organization."""
+    for number, name in enumerate(("one", "empty", "foreign"), start=1):
+        organization = {"org_id": "e" * 24} if name == "foreign" else {}
+        fleet.call(fleet.state.add_project, project_id=f"{number:024x}", name=name, **organization)
+    fleet.call(fleet.state.add_user, ONE, "app")
+    fleet.call(fleet.state.add_certificate, ONE, "app", days_left=5)
+    return fleet
+
+
+def test_several_projects_are_read_in_the_order_asked_for(estate):
+    shown = report(estate, project_id=None, project_ids=[ONE, DEMO_PROJECT, ONE], usernames=["app"])
+    assert [(one["project_id"], one["count"]) for one in shown["users"]] == [(ONE, 1), (DEMO_PROJECT, 3)]
+    assert shown["projects"] == [{"id": ONE, "name": None}, {"id": DEMO_PROJECT, "name": None}]
+    assert {one["project_name"] for one in shown["users"]} == {None}
+
+
+def test_all_projects_are_those_that_the_credentials_see_and_they_have_names(estate):
+    shown = report(estate, all_projects=True)
+    assert shown["projects"] == [{"id": DEMO_PROJECT, "name": "demo"}, {"id": ONE, "name": "one"}, {"id": EMPTY, "name": "empty"}]
+    assert [(one["project_name"], one["username"]) for one in shown["users"]] == [
+        ("demo", "a/b, c"), ("demo", "app"), ("demo", "bob"), ("demo", "new"), ("one", "app"),
+    ]  # fmt: skip
+    assert shown["failed_lists"] == []
+
+
+def test_a_project_that_may_not_be_read_does_not_stop_the_rest(estate):
+    shown = report(estate, project_ids=[FOREIGN, ONE])
+    assert failed(shown) == [(FOREIGN, None, "USER_CANNOT_ACCESS_GROUP")]
+    assert "Project Read Only" in shown["failed_lists"][0]["msg"]
+    assert [one["project_id"] for one in shown["users"]] == [ONE]
+    with pytest.raises(ServiceError):
+        report(estate, project_ids=[FOREIGN, ONE], strict=True)
+
+
+def test_projects_that_cannot_be_listed_are_not_no_projects(estate):
+    estate.fault("status", status=500, match={"path_contains": "/groups"}, times=None)
+    with pytest.raises(ServiceError):
+        report(estate, all_projects=True)
+
+
+def test_more_projects_than_a_page_holds_are_all_listed(atlas):
+    for dummy in range(501):
+        atlas.call(atlas.state.add_project)
+    assert len(report(atlas, all_projects=True, usernames=[])["projects"]) == 502
+
+
+def test_no_projects_are_not_all_projects(estate):
+    shown = report(estate, project_ids=[])
+    assert (shown["projects"], shown["users"], estate.state.journal) == ([], [], [])
+
+
+# What it means
+
+
+def test_each_user_is_judged_by_the_newest_certificate(fleet):
+    fleet.call(fleet.state.add_certificate, DEMO_PROJECT, "new", days_left=3)
+    fleet.call(fleet.state.add_user, DEMO_PROJECT, "none")
+    shown = report(fleet, expires_within="30d")
+    judged = {one["username"]: (one["due"], one["orphan_risk"], one["missing"]) for one in shown["users"]}
+    assert judged == {
+        "a/b, c": (False, True, False),
+        "app": (False, True, False),
+        "bob": (True, False, False),
+        "new": (True, False, False),
+        "none": (False, False, True),
+    }
+    assert {one["due"] for one in report(fleet)["users"]} == {False}
+
+
+def test_the_newest_is_named_by_its_serial_number(fleet):
+    shown = report(fleet, username="app", expires_within="1d")
+    assert shown["certificates"] == []
+    assert shown["users"][0]["newest_serial_number"] == str(fleet.state.projects[DEMO_PROJECT].certificates["app"][-1].serial)
+
+
+def test_the_moment_is_that_of_the_services_clock(fleet):
+    fleet.call(fleet.state.change_settings, clock_shift=15 * 86400)
+    shown = report(fleet, username="app")
+    assert abs(_time.parse_moment(shown["checked_at"]) - fleet.state.now()) < timedelta(minutes=1)
+
+
 # What fails
 
 @pytest.mark.parametrize("name", ["a/b, c", "app", "new"])
 def test_a_failed_list_is_not_an_empty_list(fleet, name):
     fleet.fault("status", status=500, match={"username": name}, times=None)
+    shown = report(fleet)
+    assert failed(shown) == [(DEMO_PROJECT, name, "UNEXPECTED_ERROR")]
+    assert shown["failed_lists"][0]["failure"]["status"] == 500
+    assert name not in {one["username"] for one in [*shown["users"], *shown["certificates"]]}
+    assert len(shown["users"]) == 3
     with pytest.raises(ServiceError) as caught:
-        report(fleet)
+        report(fleet, strict=True)
     assert (caught.value.failure.status, caught.value.failure.code) == (500, "UNEXPECTED_ERROR")
 
 
-@pytest.mark.parametrize("variant", ["truncated_json"])
-def test_half_a_list_is_not_a_list(fleet, variant):
-    fleet.fault("body", variant=variant, match={"username": "bob", "method": "GET"}, times=None)
-    with pytest.raises(ServiceError):
+@pytest.mark.parametrize("given", [{"username": "bob"}, {"usernames": ["bob"]}, {"username": "bob", "project_ids": [DEMO_PROJECT]}])
+def test_without_the_one_list_asked_for_there_is_no_answer(fleet, given):
+    fleet.fault("status", status=500, match={"username": "bob"}, times=None)
+    with pytest.raises(ServiceError, match="Atlas failed"):
+        report(fleet, **given)
+
+
+def test_when_nothing_could_be_read_there_is_no_answer(fleet):
+    fleet.fault("status", status=500, match={"path_contains": "/certs"}, times=None)
+    with pytest.raises(ServiceError, match="nothing could be read: Atlas failed") as caught:
         report(fleet)
+    assert {one["username"] for one in caught.value.facts["failed_lists"]} == {"a/b, c", "app", "bob", "new"}
+
+
+def test_half_a_list_is_not_a_list(fleet):
+    fleet.fault("body", variant="truncated_json", match={"username": "bob", "method": "GET"}, times=None)
+    shown = report(fleet)
+    assert failed(shown) == [(DEMO_PROJECT, "bob", None)]
+    assert [one["username"] for one in shown["users"]] == ["a/b, c", "app", "new"]
 
 
 def test_a_proxys_page_is_not_a_list(fleet):
     fleet.fault("html", status=200, match={"username": "bob"}, times=None)
-    with pytest.raises(ServiceError, match="proxy"):
-        report(fleet)
+    (one,) = report(fleet)["failed_lists"]
+    assert "proxy" in one["msg"]
 
 
 def test_a_list_that_fails_for_a_moment_is_read_again(fleet):
@@ -201,9 +313,10 @@ def test_a_connection_that_drops_for_a_moment_is_taken_up_again(fleet):
 
 
 def test_a_user_whom_nobody_knows_is_named(fleet):
-    with pytest.raises(ServiceError, match="'nobody'") as caught:
-        report(fleet, usernames=["app", "nobody"])
-    assert caught.value.failure.code == "USERNAME_NOT_FOUND"
+    shown = report(fleet, usernames=["app", "nobody"])
+    assert users(shown) == [("app", 3, 79)]
+    assert failed(shown) == [(DEMO_PROJECT, "nobody", "USERNAME_NOT_FOUND")]
+    assert "'nobody'" in shown["failed_lists"][0]["msg"]
 
 
 def test_a_second_page_of_users_that_fails_is_not_a_short_list(atlas):
@@ -229,6 +342,10 @@ def test_a_second_page_of_users_that_fails_is_not_a_short_list(atlas):
         ({"username": "app", "expires_within": "100%"}, "expires_within: "),
         ({"username": "app", "project_id": "demo"}, "project_id: "),
         ({"username": "app", "project_id": ""}, "project_id: "),
+        ({"project_ids": [DEMO_PROJECT, "demo"]}, "project_ids: 'demo'"),
+        ({"project_ids": [DEMO_PROJECT], "all_projects": True}, "project_ids, all_projects: "),
+        ({"concurrency": 0}, "concurrency: "),
+        ({"concurrency": 33}, "concurrency: "),
     ],
 )
 def test_a_question_that_cannot_be_asked_names_the_option(given, start):

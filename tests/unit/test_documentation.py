@@ -307,7 +307,7 @@ def test_the_documented_decisions_and_reasons_are_the_ones_that_there_are(run, a
 def test_atlas_user_cert_info_returns_what_it_documents_and_nothing_else(run, atlas):
     documented, seen = returns("atlas_user_cert_info"), set()
     atlas.call(atlas.state.add_certificate, DEMO_PROJECT, DEMO_USER, days_left=10)
-    for options in ({"username": DEMO_USER}, {}, {"usernames": [DEMO_USER], "expires_within": "30d"}, {"username": "nobody"}):
+    for options in ({"username": DEMO_USER}, {}, {"usernames": [DEMO_USER, "nobody"], "expires_within": "30d"}, {"username": "nobody"}):
         result = run("atlas_user_cert_info", **options)
         ours = of_ours(result)
         if result.get("failed"):
