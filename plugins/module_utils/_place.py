@@ -6,7 +6,7 @@
 
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-from ansible_collections.atlas.x509.plugins.module_utils import _pem, _results
+from ansible_collections.atlas.x509.plugins.module_utils import _login, _pem, _results
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError, PemError, StoreError
 from ansible_collections.atlas.x509.plugins.module_utils._store import (
@@ -20,7 +20,10 @@ from ansible_collections.atlas.x509.plugins.module_utils._time import iso
 
 
 class Order(NamedTuple):
-    """What to place where. ``username`` and ``project_id`` may be unknown: then the PEM to be placed says whose file it is."""
+    """What to place where. ``username`` and ``project_id`` may be unknown: then the PEM to be placed says whose file it is.
+
+    ``verify_uri`` is where a login with the new PEM must succeed before it replaces the old one; None: no login is tried.
+    """
 
     path: str
     attributes: Attributes
@@ -28,6 +31,7 @@ class Order(NamedTuple):
     replace_foreign: bool = False
     username: Optional[str] = None
     project_id: Optional[str] = None
+    verify_uri: Optional[str] = None
 
 
 class Placed(NamedTuple):
@@ -53,6 +57,7 @@ def foresee(order: Order, pem: Optional[bytes]) -> Placed:
     if after and _is_there(before, after):
         changes = differing(order.path, order.attributes)
         return Placed(bool(changes), before, after, tuple(changes))
+    _check_client(order)
     return Placed(True, before, after)
 
 
@@ -65,6 +70,7 @@ def place(order: Order, pem: bytes) -> Placed:
     if _is_there(before, after):
         changes = apply_attributes(order.path, order.attributes)
         return Placed(bool(changes), before, after, tuple(changes))
+    _check_client(order)
     try:
         with Reservation(order.path) as reservation:
             return _replace(order, pem, after, reservation)
@@ -76,10 +82,26 @@ def _replace(order: Order, pem: bytes, after: Certificate, reservation: Reservat
     before = _check(order, after)  # again, now that no rival can change it
     aside = reservation.set_aside()  # only atlas_user_cert keeps something there, and that may be the only copy of a key
     reservation.reserve_space()
-    _check_source(order, _pem.look_at(reservation.stage(pem)), after)
+    staged = reservation.stage(pem)
+    _check_source(order, _pem.look_at(staged), after)
+    _try_login(order, staged)
     foreign = _is_foreign(order, before, after)
     backup_file = reservation.publish(order.attributes, order.backup or foreign)
     return Placed(True, before, after, backup_file=backup_file, aside=aside)
+
+
+def _check_client(order: Order) -> None:
+    problem = _login.obstacle(order.verify_uri)
+    if problem:
+        raise OptionError(problem)
+
+
+def _try_login(order: Order, staged: str) -> None:
+    if order.verify_uri:
+        try:
+            _login.log_in(order.verify_uri, staged, order.username)
+        except PemError as error:
+            raise PemError("src: {0}; {1} is as it was".format(error.message, order.path)) from None
 
 
 def _check(order: Order, after: Optional[Certificate]) -> _pem.Look:

@@ -32,6 +32,13 @@ options:
   project_id:
     description: The Atlas project whose certificate it must be.
     type: str
+  verify_uri:
+    description:
+      - A MongoDB connection string without user and password, such as V(mongodb+srv://cluster0.example.mongodb.net/). When it is given, a new PEM
+        must log in there from this host before it replaces the old one. When the login fails, the old file stays and the module fails.
+      - The login is made with C(pymongo) of the Python that runs modules on the host, or else with C(mongosh). One of them must be there.
+      - A file that holds the PEM already is not tried again, and check mode logs in nowhere.
+    type: str
   content_base64:
     description: Filled by the action plugin from O(src). Giving it is an error.
     type: str
@@ -90,7 +97,7 @@ backup_file:
 import base64
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _place, _results, _store
+from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _login, _place, _results, _store
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, OptionError
 
 
@@ -102,6 +109,7 @@ def main():
             src={"type": "path", "required": True},
             username={"type": "str"},
             project_id={"type": "str"},
+            verify_uri={"type": "str"},
             content_base64={"type": "str", "no_log": True},
         ),
         supports_check_mode=True,
@@ -116,6 +124,7 @@ def main():
             params["on_foreign"] == "replace",
             params["username"] or None,
             params["project_id"] or None,
+            _login.check_uri(params["verify_uri"]),
         )
         if pem is None and not module.check_mode:
             raise OptionError("src: the PEM did not arrive; only the action plugin of this module brings it")

@@ -32,6 +32,10 @@ options:
   username:
     description: The database user that this is about. Returned as it is, so that the looks for several users can be told apart.
     type: str
+  verify_uri:
+    description:
+      - What O(atlas.x509.atlas_pem#module:verify_uri) will be. No login is tried; RV(placeable) is V(false) when none could be tried from this host.
+    type: str
 extends_documentation_fragment:
   - atlas.x509.attributes.info
 seealso:
@@ -157,29 +161,33 @@ attributes_differ:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _pem, _results, _store
+from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _login, _pem, _results, _store
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
 
 
 def main():
     module = AnsibleModule(
-        argument_spec=dict(_file_options.ATTRIBUTES, path={"type": "path", "required": True}, username={"type": "str"}),
+        argument_spec=dict(
+            _file_options.ATTRIBUTES, path={"type": "path", "required": True}, username={"type": "str"}, verify_uri={"type": "str"}
+        ),
         supports_check_mode=True,
     )
     path = module.params["path"]
     try:
         _store.parse_mode(module.params["mode"])
         _store.check_absolute(path)
+        verify_uri = _login.check_uri(module.params["verify_uri"])
     except OptionError as error:
         module.fail_json(msg=error.message)
     place = _store.inspect(path, module.params["mode"], module.params["owner"], module.params["group"])
+    problem = place.obstacle or _login.obstacle(verify_uri)
     # Not as "path": AnsibleModule would add what it finds there, and overwrite the state.
     module.exit_json(
         changed=False,
         location=path,
         username=module.params["username"],
-        placeable=place.obstacle is None,
-        placeable_reason=place.obstacle,
+        placeable=problem is None,
+        placeable_reason=problem,
         attributes_differ=place.differing,
         **_results.look(_pem.look_at(path))
     )

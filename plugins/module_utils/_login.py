@@ -1,0 +1,149 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Log in to MongoDB with a PEM, with whichever client the host has: ``pymongo``, or else ``mongosh``.
+
+Runs on managed hosts: Python 3.6 and later. ``pymongo`` is imported only when somebody asks for a login.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from typing import Any, Dict, NamedTuple, Optional
+from urllib.parse import urlsplit
+
+from ansible_collections.atlas.x509.plugins.module_utils._der import rfc4514
+from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError, PemError
+
+PATIENCE = 30
+"""Seconds within which a server must be found; ``mongosh`` gets as long again to start."""
+
+_MECHANISM, _SOURCE = "MONGODB-X509", "$external"
+_STATUS = "connectionStatus"
+_ASK = "JSON.stringify(db.getSiblingDB('{0}').runCommand({{{1}: 1}}))".format(_SOURCE, _STATUS)
+_LONGEST_REASON = 300  # characters; pymongo describes the whole topology
+
+
+class Client(NamedTuple):
+    """What logs in: the module ``pymongo``, or the path of ``mongosh``. One of the two is None."""
+
+    pymongo: Any = None
+    mongosh: Optional[str] = None
+
+    @property
+    def name(self) -> str:
+        """For messages."""
+        return "pymongo" if self.pymongo else "mongosh"
+
+
+def check_uri(uri: Optional[str]) -> Optional[str]:
+    """The connection string as it was given, None for an empty one; :class:`OptionError` when it is none, or holds credentials of its own."""
+    if not uri:
+        return None
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        raise OptionError("verify_uri: not a connection string") from None  # not quoted: it may hold a password
+    if parts.scheme not in ("mongodb", "mongodb+srv") or not parts.netloc:
+        raise OptionError("verify_uri: write mongodb+srv://host/ or mongodb://host:port/")
+    if "@" in parts.netloc:
+        raise OptionError("verify_uri: leave out user and password; the login is made with the PEM")
+    return uri
+
+
+def client() -> Client:
+    """The client of this machine; :class:`OptionError` when it has none."""
+    try:
+        import pymongo  # pylint: disable=import-outside-toplevel
+
+        return Client(pymongo=pymongo)
+    except ImportError:
+        mongosh = shutil.which("mongosh")
+    if mongosh:
+        return Client(mongosh=mongosh)
+    raise OptionError("verify_uri: this host has neither pymongo (for the Python that runs modules) nor mongosh, so no login can be tried")
+
+
+def obstacle(uri: Optional[str]) -> Optional[str]:
+    """Why no login could be tried from here, as a sentence; None when nothing speaks against it, or none is wanted."""
+    try:
+        if uri:
+            client()
+    except OptionError as error:
+        return error.message
+    return None
+
+
+def log_in(uri: str, pem_path: str, username: Optional[str]) -> None:
+    """Log in with the certificate and key in this file; :class:`PemError` when that fails, or somebody else is logged in then."""
+    with_what = client()
+    try:
+        status = _by_pymongo(with_what.pymongo, uri, pem_path) if with_what.pymongo else _by_mongosh(with_what.mongosh or "", uri, pem_path)
+        users = [one["user"] for one in status["authInfo"]["authenticatedUsers"]]
+    except _Failed as error:
+        raise PemError("the login with it failed ({0}: {1})".format(with_what.name, str(error)[:_LONGEST_REASON])) from None
+    except (KeyError, TypeError, ValueError):
+        raise PemError("the login with it failed ({0}: the server does not say who is logged in)".format(with_what.name)) from None
+    if not users or (username and rfc4514((("CN", username),)) not in users):
+        raise PemError("the login with it failed ({0}: the server sees {1})".format(with_what.name, ", ".join(users) or "nobody"))
+
+
+class _Failed(Exception):
+    """The client's own words."""
+
+
+def _by_pymongo(pymongo: Any, uri: str, pem_path: str) -> Dict[str, Any]:
+    try:
+        connection = pymongo.MongoClient(
+            uri,
+            tls=True,
+            tlsCertificateKeyFile=pem_path,
+            authMechanism=_MECHANISM,
+            authSource=_SOURCE,
+            serverSelectionTimeoutMS=PATIENCE * 1000,
+            appname="atlas.x509",
+        )
+        try:
+            return dict(connection[_SOURCE].command(_STATUS))
+        finally:
+            connection.close()
+    except Exception as error:  # pylint: disable=broad-except
+        # Not only PyMongoError: a missing dnspython, a bad option and a broken CA file each have errors of their own.
+        raise _Failed(_first_line(str(error)) or type(error).__name__) from None
+
+
+def _by_mongosh(program: str, uri: str, pem_path: str) -> Dict[str, Any]:
+    # It keeps a history and a log in its home.
+    home = tempfile.mkdtemp()
+    command = [
+        program, uri, "--quiet", "--norc", "--tls", "--tlsCertificateKeyFile", pem_path, "--authenticationMechanism", _MECHANISM,
+        "--authenticationDatabase", _SOURCE, "--eval", _ASK,
+    ]  # fmt: skip
+    try:
+        done = subprocess.run(
+            command,
+            env=dict(os.environ, HOME=home, MONGOSH_FORCE_DISABLE_TELEMETRY_FOR_TESTING="1"),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            timeout=2 * PATIENCE,
+            universal_newlines=True,
+        )
+    except subprocess.TimeoutExpired:
+        raise _Failed("no answer within {0} s".format(2 * PATIENCE)) from None
+    except OSError as error:
+        raise _Failed(error.strerror or "it cannot be run") from None
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    if done.returncode != 0:
+        raise _Failed(_first_line(done.stderr) or _first_line(done.stdout) or "it ended with {0}".format(done.returncode))
+    status = json.loads(done.stdout.strip().splitlines()[-1])
+    return status if isinstance(status, dict) else {}
+
+
+def _first_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[0] if lines else ""
