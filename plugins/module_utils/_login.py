@@ -9,6 +9,7 @@ Runs on managed hosts: Python 3.6 and later. ``pymongo`` is imported only when s
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -24,7 +25,7 @@ PATIENCE = 30
 _MECHANISM, _SOURCE = "MONGODB-X509", "$external"
 _STATUS = "connectionStatus"
 _ASK = "JSON.stringify(db.getSiblingDB('{0}').runCommand({{{1}: 1}}))".format(_SOURCE, _STATUS)
-_LONGEST_REASON = 300  # characters; pymongo describes the whole topology
+_LONGEST_REASON = 300  # characters
 
 
 class Client(NamedTuple):
@@ -84,7 +85,7 @@ def log_in(uri: str, pem_path: str, username: Optional[str]) -> None:
         status = _by_pymongo(with_what.pymongo, uri, pem_path) if with_what.pymongo else _by_mongosh(with_what.mongosh or "", uri, pem_path)
         users = [one["user"] for one in status["authInfo"]["authenticatedUsers"]]
     except _Failed as error:
-        raise PemError("the login with it failed ({0}: {1})".format(with_what.name, str(error)[:_LONGEST_REASON])) from None
+        raise PemError("the login with it failed ({0}: {1})".format(with_what.name, error)) from None
     except (KeyError, TypeError, ValueError):
         raise PemError("the login with it failed ({0}: the server does not say who is logged in)".format(with_what.name)) from None
     if not users or (username and rfc4514((("CN", username),)) not in users):
@@ -110,7 +111,7 @@ def _by_pymongo(pymongo: Any, uri: str, pem_path: str) -> Dict[str, Any]:
             return dict(connection[_SOURCE].command(_STATUS))
         finally:
             connection.close()
-    except Exception as error:  # pylint: disable=broad-except
+    except Exception as error:  # noqa: BLE001 # pylint: disable=broad-except
         # Not only PyMongoError: a missing dnspython, a bad option and a broken CA file each have errors of their own.
         raise _Failed(_first_line(str(error)) or type(error).__name__) from None
 
@@ -125,6 +126,7 @@ def _by_mongosh(program: str, uri: str, pem_path: str) -> Dict[str, Any]:
     try:
         done = subprocess.run(
             command,
+            check=False,
             env=dict(os.environ, HOME=home, MONGOSH_FORCE_DISABLE_TELEMETRY_FOR_TESTING="1"),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -145,5 +147,6 @@ def _by_mongosh(program: str, uri: str, pem_path: str) -> Dict[str, Any]:
 
 
 def _first_line(text: str) -> str:
+    """Without what pymongo adds: the whole answer of the server, and every server it looked for."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return lines[0] if lines else ""
+    return re.split(r", full error: |, Timeout: ", lines[0])[0][:_LONGEST_REASON] if lines else ""
