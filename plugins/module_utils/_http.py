@@ -9,11 +9,10 @@ the user: those quote URLs, and a proxy's URL can hold a password.
 """
 
 import ssl
-import time
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional
 
-from ansible_collections.atlas.x509.plugins.module_utils import _advice, _time
+from ansible_collections.atlas.x509.plugins.module_utils import _advice, _deadline, _time
 from ansible_collections.atlas.x509.plugins.module_utils._auth import Bearer, Digest
 from ansible_collections.atlas.x509.plugins.module_utils._deps import library
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure
@@ -62,7 +61,7 @@ class Transport:
         self.clock_seen = False
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "atlas.x509 (Ansible)"
-        adapter = requests.adapters.HTTPAdapter(pool_maxsize=16, max_retries=0)
+        adapter = _adapter(requests.adapters.HTTPAdapter, connection.timeout)
         for prefix in ("https://", "http://"):
             self._session.mount(prefix, adapter)
         # http is for loopback only, and a proxy named in the environment is elsewhere.
@@ -141,42 +140,66 @@ class Transport:
             )
         except OSError as error:  # every exception of requests is one
             raise NoAnswer(_reason(error), sent=not _never_sent(error, errors)) from None
-        with response:
+        with response, _deadline.of_response(response.raw, self._connection.timeout) as deadline:
             self._read_clock(response.headers.get("Date"))
             takes = receive if receive and 200 <= response.status_code < 300 else None
             content = bytearray()
-            for piece in self._pieces(response):
+            for piece in self._pieces(response, deadline):
                 if takes:
                     takes(piece)
                 else:
                     content += piece
             return Answer(response.status_code, response.headers, bytes(content))
 
-    def _pieces(self, response: Any) -> Iterator[bytes]:
-        """The body as it arrives: nothing waits for more, so what comes before a cut is not lost, and a deadline is noticed."""
-        deadline, total = time.monotonic() + self._connection.timeout, 0
+    def _pieces(self, response: Any, deadline: _deadline.Deadline) -> Iterator[bytes]:
+        """The body as it arrives: nothing waits for more, so what comes before a cut or a deadline is not lost."""
+        total = 0
         while True:
             try:
                 piece = _next_piece(response.raw, total)
             except (OSError, self._requests.packages.urllib3.exceptions.HTTPError) as error:
-                raise NoAnswer(_reason(error), sent=True) from None
+                raise self._late() if deadline.passed else NoAnswer(_reason(error), sent=True) from None
             if not piece:
                 break
             total += len(piece)
             yield piece
             if total > MAX_BODY:
                 raise NoAnswer("the answer is larger than {0} bytes".format(MAX_BODY), sent=True)
-            if time.monotonic() > deadline:
-                raise NoAnswer("the answer was not complete after {0} s".format(self._connection.timeout), sent=True)
-        expected = response.headers.get("Content-Length", "")
-        if expected.isdigit() and not response.headers.get("Content-Encoding") and total != int(expected):
+        length = response.headers.get("Content-Length", "")
+        expected = int(length) if length.isdigit() and not response.headers.get("Content-Encoding") else None
+        if total == expected:
+            return
+        if deadline.passed:
+            raise self._late()
+        if expected is not None:
             raise NoAnswer("the answer was cut after {0} of {1} bytes".format(total, expected), sent=True)
+
+    def _late(self) -> NoAnswer:
+        return NoAnswer("the answer was not complete after {0} s".format(self._connection.timeout), sent=True)
 
     def _read_clock(self, header: Optional[str]) -> None:
         date = _time.parse_http_date(header)
         if date:
             self._offset = date - _time.now()
             self.clock_seen = True
+
+
+def _adapter(base: Any, seconds: float) -> Any:
+    """An adapter of ``requests`` that repeats nothing and waits for no head of an answer longer than that."""
+
+    class Adapter(base):  # type: ignore[misc]
+        def init_poolmanager(self, *positional: Any, **named: Any) -> None:
+            super().init_poolmanager(*positional, **named)
+            _deadline.bound_heads(self.poolmanager, seconds)
+
+        def proxy_manager_for(self, proxy: str, **named: Any) -> Any:
+            known = proxy in self.proxy_manager
+            manager = super().proxy_manager_for(proxy, **named)
+            if not known:
+                _deadline.bound_heads(manager, seconds)
+            return manager
+
+    return Adapter(pool_maxsize=16, max_retries=0)
 
 
 def _next_piece(raw: Any, total: int) -> bytes:

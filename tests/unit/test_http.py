@@ -19,6 +19,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionEr
 from ansible_collections.atlas.x509.plugins.module_utils._http import MAX_BODY, NoAnswer, Transport
 
 TOKEN = "the-secret-token-of-the-test"
+CHUNKED = b"HTTP/1.1 200 So\r\nTransfer-Encoding: chunked\r\n\r\n"
 CHALLENGE = 'Digest realm="MMS Public API", domain="", nonce="one", algorithm=MD5, qop="auth", stale=false'
 
 
@@ -239,6 +240,36 @@ class TestNoAnswer:
         error = no_answer(wire(reply).url, timeout=1)
         assert not reply.all_said
         assert error.sent
+
+    @pytest.mark.parametrize(
+        "head",
+        [b"HTTP/1.1 200 ", b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 ", b"HTTP/1.1 200 So\r\nX: ", CHUNKED, CHUNKED + b"5\r\n12345\r\n"],
+        ids=["in the status", "after a provisional answer", "in a header", "in the length of the first chunk", "in that of the second"],
+    )
+    @pytest.mark.parametrize("secured", [False, True], ids=["http", "https"])
+    def test_an_answer_that_trickles_before_its_body_is_given_up_too(self, wire, trickle, authority, head, secured):
+        """Lines are read by the library, which waits for their ends however slowly they come."""
+        reply = trickle(head)
+        server = wire(reply, tls=authority.server if secured else None)
+        error = no_answer(server.url, lambda one: post(one, len), timeout=1, ca_path=authority.path)
+        assert not reply.all_said
+        assert error.sent
+        assert "in time" in error.reason or "not complete after 1 s" in error.reason
+
+    def test_a_head_that_trickles_behind_a_proxy_is_given_up_too(self, wire, trickle, authority, tunnel, monkeypatch):
+        reply = trickle(b"HTTP/1.1 200 So\r\nX: ")
+        proxy = tunnel()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{proxy.port}")
+        error = no_answer(wire(reply, tls=authority.server).url, post, timeout=1, ca_path=authority.path)
+        assert proxy.asked
+        assert not reply.all_said
+        assert error.sent
+
+    def test_no_watch_is_left_over(self, wire, say):
+        with transport(wire(lambda _: say(200, b"body")).url) as one:
+            for dummy in range(3):
+                get(one)
+        assert [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)] == []
 
 
 class TestRedirects:
