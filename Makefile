@@ -60,6 +60,11 @@ integration: dev ## The integration targets and the artefact, over HTTP against 
 	@$(heading) 'integration tests'
 	@$(bin)/python -m pytest $(parallel) $(PYTEST_ARGS) tests/integration
 
+.PHONY: faults
+faults: dev ## Every fault, kill and full disk, at every step (half an hour)
+	@$(heading) 'faults'
+	@$(bin)/python -m pytest $(parallel) -m 'heavy or not heavy' $(PYTEST_ARGS) tests/faults
+
 .PHONY: coverage
 coverage: dev ## What the unit tests do not reach, by line and branch
 	@$(heading) 'unit tests with coverage'

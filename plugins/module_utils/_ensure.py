@@ -26,7 +26,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._errors import (
     StoreError,
 )
 from ansible_collections.atlas.x509.plugins.module_utils._request import Request
-from ansible_collections.atlas.x509.plugins.module_utils._store import Reservation, apply_attributes, await_rival, differing, pending_path
+from ansible_collections.atlas.x509.plugins.module_utils._store import Reservation, apply_attributes, await_rival, differing, pending_path, sweep
 from ansible_collections.atlas.x509.plugins.module_utils._time import iso
 
 CLOCK_TOLERANCE = 300.0
@@ -87,6 +87,7 @@ def carry_out(client: Client, request: Request, plan: Plan) -> Outcome:
     we would call missing or lost.
     """
     if plan.verdict.decision == KEEP and plan.leftover not in ("adopt", "discard"):
+        sweep(request.wanted.path)
         changed = bool(apply_attributes(request.wanted.path, request.attributes)) if plan.path_is_current else False
         warnings = _warnings(client, request, plan)
         return Outcome(plan, changed, plan.current, plan.path_is_current, plan.unexpired, warnings=warnings)
@@ -208,8 +209,10 @@ def _aftermath(client: Client, request: Request, plan: Plan) -> Tuple[str, List[
     before = {one.serial for one in plan.unexpired}
     try:
         listed = client.certificates(request.wanted.project_id, request.wanted.username)
-    except ServiceError as error:
-        return "whether a certificate was issued is unknown, because the list cannot be read either ({0})".format(error.message), []
+    except Exception as error:  # pylint: disable=broad-except
+        # Whatever it is: it must not hide what the caller is about to say of the POST.
+        what = error.message if isinstance(error, ServiceError) else type(error).__name__
+        return "whether a certificate was issued is unknown, because the list cannot be read either ({0})".format(what), []
     new = [one for one in listed if one.serial not in before]
     if not new:
         return "Atlas lists no new certificate; trying again is safe, because every run looks first", []
@@ -225,12 +228,19 @@ def _lost(error: OutcomeUnknown, consequence: str, reservation: Reservation) -> 
 
 
 def _kept(client: Client, request: Request, plan: Plan, reservation: Reservation, error: Exception) -> KeyKept:
+    reservation.received()  # is it still where it was kept?
     what = error.message if isinstance(error, AtlasX509Error) else getattr(error, "strerror", None) or type(error).__name__
-    _consequence, new = _aftermath(client, request, plan)
-    names = ", ".join(str(one.serial) for one in new) or "none that was not there before"
+    consequence, new = _aftermath(client, request, plan)
+    names = ", ".join(str(one.serial) for one in new)
     return KeyKept(
-        "Atlas answered the request for a certificate, but {0}. The answer is kept in {1}, and {2} is as it was. New in Atlas's list: {3}. "
-        "{4}".format(what, reservation.pending, request.wanted.path, names, _way_out(request, reservation)),
+        "Atlas answered the request for a certificate, but {0}. The answer is kept in {1}, and {2} {3}; {4}. {5}".format(
+            what,
+            reservation.pending,
+            request.wanted.path,
+            "holds it too, though not safely on the disk" if reservation.is_published else "is as it was",
+            "new in Atlas's list: {0}".format(names) if new else consequence,
+            _way_out(request, reservation),
+        ),
         facts={"parked": reservation.pending},
     )
 

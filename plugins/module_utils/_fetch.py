@@ -9,7 +9,7 @@ from typing import Any, Mapping
 
 from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from ansible_collections.atlas.x509.plugins.module_utils._errors import PemError, StoreError
-from ansible_collections.atlas.x509.plugins.module_utils._store import Attributes, Reservation, apply_attributes, differing, obstacle
+from ansible_collections.atlas.x509.plugins.module_utils._store import Attributes, Reservation, apply_attributes, differing, obstacle, sweep
 
 
 def veil(pem: bytes, pad: bytes) -> bytes:
@@ -31,6 +31,7 @@ def keep(dest: str, pem: bytes, expected: Mapping[str, Any]) -> bool:
     if not would_keep(dest, expected):
         return False
     if _is(_pem.look_at(dest), expected):
+        sweep(dest)
         return bool(apply_attributes(dest, Attributes()))
     try:
         with Reservation(dest, create_directory=True) as reservation:

@@ -15,6 +15,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._store import (
     apply_attributes,
     differing,
     obstacle,
+    sweep,
 )
 from ansible_collections.atlas.x509.plugins.module_utils._time import iso
 
@@ -68,6 +69,7 @@ def place(order: Order, pem: bytes) -> Placed:
     after = _pem.first_certificate(pem)
     before = _check(order, after)
     if _is_there(before, after):
+        sweep(order.path)
         changes = apply_attributes(order.path, order.attributes)
         return Placed(bool(changes), before, after, tuple(changes))
     _check_client(order)

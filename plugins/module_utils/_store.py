@@ -158,6 +158,22 @@ def await_rival(path: str) -> None:
         os.close(descriptor)
 
 
+def sweep(path: str) -> None:
+    """Remove the empty reservation of a run that died, unless somebody is at work with it. A failure costs nothing."""
+    try:
+        descriptor = os.open(pending_path(path), os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if _is_same_file(descriptor, pending_path(path)) and _pem.look_at(pending_path(path)).state == "empty":
+            os.unlink(pending_path(path))
+    except OSError:
+        pass
+    finally:
+        os.close(descriptor)
+
+
 class Reservation:
     """The lock on one path, and the place where the answer is kept. Use it with ``with``.
 
@@ -173,6 +189,7 @@ class Reservation:
         self._descriptor = -1  # the lock, and normally what the answer is written through
         self._elsewhere = -1
         self._answer = bytearray()
+        self.is_published = False  # whether the rename was done, on disk or not yet
 
     def __enter__(self) -> "Reservation":
         try:
@@ -239,11 +256,14 @@ class Reservation:
             self._keep_elsewhere()
 
     def received(self) -> bytes:
-        """The whole answer, synced to disk first."""
+        """The whole answer, synced to disk first, where ``pending`` says."""
         try:
             os.ftruncate(self._keeper, len(self._answer))
             os.fsync(self._keeper)
+            is_there = _is_same_file(self._keeper, self.pending)
         except OSError:
+            is_there = False
+        if not is_there:  # or the mount, the directory or the name has gone, and we write to a file that nobody can find
             self._keep_elsewhere()
         return bytes(self._answer)
 
@@ -277,6 +297,7 @@ class Reservation:
         if backup and os.path.lexists(self.path):
             backup_file = _keep_backup(self.path)
         os.rename(self._new, self.path)
+        self.is_published = True
         sync_directory(self.path)
         os.ftruncate(self._keeper, 0)
         return backup_file

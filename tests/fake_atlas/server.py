@@ -129,13 +129,17 @@ async def _api(
     hindered = await _hinder(state, request, target, rules, entry)
     if hindered is not None:
         return hindered
+    try:
+        body = await request.read()
+    except ConnectionError:  # the client died in the middle of it
+        return drop(request, False)
     call = api.Call(
         state=state,
         target=target,
         credential=credential,
         entry=entry,
         headers=request.headers,
-        body=await request.read(),
+        body=body,
         address=request.remote or "",
         base=f"{request.scheme}://{request.host}",
     )

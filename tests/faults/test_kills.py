@@ -1,0 +1,253 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""SIGKILL before every step of a whole run of ``atlas_user_cert``, and in the middle of every one that writes or sends."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+from fake_atlas import DEMO_PROJECT
+
+from faults.world import Run, files, issued, known, lay, listed, pem_of, usable, wait_for
+
+MODE = 0o640
+PENDING, NEW = ".app.pem.atlas-pending", ".app.pem.atlas-new"
+NOBODY = 65534
+
+
+class Flow(NamedTuple):
+    """A world, made by ``prepare``, and the options of the run in it. ``sent``: how many requests for a certificate it sends."""
+
+    name: str
+    prepare: Callable = lambda atlas, place: None
+    options: dict = {}  # noqa: RUF012 - never changed
+    sent: int = 1
+
+
+def older_one(atlas, place):
+    """A good one, due for renewal."""
+    lay(place / "app.pem", known(atlas, days_left=5)[1], MODE)
+
+
+def parked(atlas, place):
+    """The answer that a killed run received lies beside an older one."""
+    older_one(atlas, place)
+    lay(place / PENDING, json.dumps(known(atlas, days_left=89)[1].decode()).encode() + b"\0" * 5000)
+
+
+def stranger(atlas, place):
+    made = atlas.call(atlas.state.add_certificate, DEMO_PROJECT, "bob", days_left=50)
+    lay(place / "app.pem", atlas.state.pem(made).encode(), MODE)
+
+
+def half_an_answer(atlas, place):
+    """A killed run was in the middle of the answer."""
+    lay(place / PENDING, known(atlas, days_left=89)[1][:2000] + b"\0" * 5000)
+
+
+def lost_answer(atlas, place):
+    atlas.fault("drop_after", match={"method": "POST"})
+
+
+def in_pieces(atlas, place):
+    older_one(atlas, place)
+    atlas.fault("trickle", bytes_per_second=8000, match={"method": "POST"})
+
+
+RENEW = {"renew_before": "10d", "backup": True}
+RENEWAL = Flow("a renewal", older_one, RENEW)
+FLOWS = [
+    Flow("the first one"),
+    Flow("the first one, in a directory that is made", options={"path": "parking/below/app.pem", "create_directory": True}),
+    RENEWAL,
+    Flow("a renewal without a backup", older_one, {"renew_before": "10d"}),
+    Flow("a renewal whose answer comes in pieces", in_pieces, RENEW),
+    Flow("a forced one", older_one, {"force": True}),
+    Flow("what an earlier run received", parked, RENEW, sent=0),
+    Flow("half of what an earlier run received", half_an_answer, {"on_orphan": "reissue"}),
+    Flow("somebody else's file", stranger, {"on_foreign": "replace"}),
+    Flow("an answer that is lost, and one more", lost_answer, {"on_orphan": "reissue"}, sent=2),
+    *([Flow("for another owner", older_one, {**RENEW, "owner": "nobody"})] if os.geteuid() == 0 else []),
+]
+
+
+class World:
+    """A fresh fake and directory for each kill, and the judgement afterwards."""
+
+    def __init__(self, atlas, place, user_cert, flow):
+        self.atlas, self.place, self._user_cert, self.flow = atlas, place, user_cert, flow
+        options = {**flow.options, "mode": f"{MODE:04o}"}
+        self.path = place / options.pop("path", "app.pem")
+        self.options = options
+
+    def begin(self):
+        """Everything as it was before the first run; remembers what is there."""
+        self.atlas.reset()
+        for entry in self.place.iterdir():
+            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+        self.flow.prepare(self.atlas, self.place)
+        self.before = self.path.read_bytes() if self.path.exists() else None
+        self.serials_before = usable(self.place)
+
+    def run(self, **more) -> Run:
+        options = {**self.options, **more}
+        return self._user_cert(path=str(self.path), **options)
+
+    def kill(self, number, what) -> Run:
+        self.begin()
+        run = self.run(event={"at": number, "what": what})
+        self.settle(run)
+        return run
+
+    def settle(self, run):
+        """A request that was sent is served whether or not its sender lives."""
+        wait_for(lambda: len(issued(self.atlas)) >= completed_posts(run))
+        self.atlas.call(self.atlas.state.faults.clear)
+
+    def folder(self):
+        return files(self.path.parent) if self.path.parent.is_dir() else {}
+
+    def check_disk(self, run):
+        """What must be true at every moment, whoever looks."""
+        found = self.folder()
+        at_path = found.get("app.pem", (None, None))[1]
+        mine = {pem_of(self.atlas, one.serial) for one in listed(self.atlas)}
+        assert at_path == self.before or at_path in mine, "neither the whole old one nor a whole new one"
+        for name, (mode, content) in found.items():
+            allowed = MODE if name == "app.pem" or name.endswith("~") or content in mine else 0o600
+            assert not mode & ~allowed, f"{name} is open to others: {mode:04o}"
+        if at_path != self.before:
+            assert found["app.pem"][0] == MODE
+        for made in itertools.chain(self.place.glob("parking"), self.place.glob("parking/*/")):
+            assert not made.stat().st_mode & 0o077 or made.is_file()
+        assert self.serials_before <= usable(self.path.parent) | ({*self.superseded()}), "less than before"
+        if received_whole(run, [pem_of(self.atlas, serial) for serial in issued(self.atlas)]):
+            assert issued(self.atlas)[-1] in usable(self.path.parent), "an answer that was received is lost"
+
+    def fingerprint(self):
+        """Two kills with the same one leave worlds that differ in nothing that matters."""
+        known = {pem_of(self.atlas, one.serial): number for number, one in enumerate(listed(self.atlas))}
+        return len(issued(self.atlas)), frozenset(
+            ("~" if name.endswith("~") else name, mode, known.get(content, content)) for name, (mode, content) in self.folder().items()
+        )
+
+    def superseded(self):
+        """What a newer one in its place made superfluous; without a backup that is the end of it."""
+        at_path = self.folder().get("app.pem", (0, b""))[1]
+        return self.serials_before if at_path != self.before and not self.options.get("backup") else ()
+
+    def check_the_next_runs(self):
+        """They heal, and never issue while what was issued can be had."""
+        had, sent, before = usable(self.path.parent), len(issued(self.atlas)), self.folder()
+        recoverable = [serial for serial in issued(self.atlas) if serial in had]
+        foreseen = self.run(check=True, force=None)
+        assert self.folder() == before, "check mode writes nothing"
+        healing = self.run(force=None)
+        assert foreseen.failed == healing.failed
+        same = ("changed", "decision", "reason", "place")
+        assert {name: foreseen.said.get(name) for name in same} == {name: healing.said.get(name) for name in same}
+        if recoverable:
+            assert len(issued(self.atlas)) == sent, "issued although the last one can be had"
+            assert healing.said["certificate"]["serial_number"] == str(recoverable[-1])
+        if healing.failed:
+            self.check_the_refusal(healing)
+            healing = self.run(on_orphan="reissue", force=None)
+        assert not healing.failed, healing.msg
+        assert len(issued(self.atlas)) <= sent + 1
+        lost = [serial for serial in issued(self.atlas)[:-1] if serial not in had]
+        assert all(str(serial) in healing.said["superseded"] for serial in lost)
+        self.check_the_end(healing)
+
+    def check_the_refusal(self, refused):
+        assert refused.said["reason"] == "orphaned"
+        lost = [serial for serial in issued(self.atlas) if serial not in usable(self.path.parent)]
+        assert lost, "nothing was lost, and the run refuses"
+        assert all(str(serial) in refused.msg for serial in lost)
+
+    def check_the_end(self, healing):
+        found = self.folder()
+        current = int(healing.said["certificate"]["serial_number"])
+        assert found["app.pem"] == (MODE, pem_of(self.atlas, current))
+        if self.options.get("owner"):
+            assert self.path.stat().st_uid == NOBODY
+        useless = [PENDING] if str(self.path.parent / PENDING) in str(healing.said.get("warnings")) else []
+        left = [name for name in found if name not in ("app.pem", *useless) and not name.endswith("~") and ".unusable-" not in name]
+        assert not left, f"left over: {left}"
+        again = self.run(force=None)
+        assert (again.said["changed"], again.said["path_is_current"]) == (False, True)
+        assert self.folder() == found
+
+
+def completed_posts(run):
+    """How many requests for a certificate were sent whole: it was not killed before or in the middle of the last step."""
+    return sum(1 for step in run.steps[: -1 if run.was_killed else None] if "months" in step.get("begin", ""))
+
+
+def received_whole(run, pems):
+    """Whether the process had the whole answer to its last request on disk when it was killed."""
+    starts = [number for number, step in enumerate(run.steps) if "months" in step.get("begin", "")]
+    if not starts or not pems:
+        return False
+    done = run.steps[starts[-1] + 1 : -1 if run.was_killed else None]
+    return sum(step["bytes"] for step in done if step["call"] == "pwrite" and step["file"] == PENDING) >= len(pems[-1])
+
+
+def undisturbed(world):
+    world.begin()
+    run = world.run()
+    assert not run.failed, run.msg
+    assert len(issued(world.atlas)) == world.flow.sent
+    return run
+
+
+def kill_everywhere(world):
+    """Kill before each step and, where a step writes or sends, in the middle of it; yields each run that was killed."""
+    whole = undisturbed(world)
+    for number, what in itertools.product(range(200), ("kill", "tear")):
+        if what == "tear" and (number >= len(whole.steps) or whole.steps[number]["call"] not in ("pwrite", "send")):
+            continue
+        run = world.kill(number, what)
+        if not run.was_killed:
+            break
+        yield number, what, run
+    assert number >= len(whole.steps) - 2  # how many pieces an answer has may differ
+
+
+def check_every_kill(world, thoroughly=False):
+    """After every kill the disk must be right; the next runs are tried after each that leaves another world, or after all."""
+    seen = set()
+    for number, what, run in kill_everywhere(world):
+        try:
+            world.check_disk(run)
+            fingerprint = world.fingerprint()
+            if thoroughly or fingerprint not in seen:
+                world.check_the_next_runs()
+            seen.add(fingerprint)
+        except AssertionError as error:
+            error.args = (f"{what} at step {number}, {run.steps[-1]}: {error}",)
+            raise
+    return seen
+
+
+@pytest.fixture
+def world(atlas, place, user_cert):
+    return lambda flow: World(atlas, place, user_cert, flow)
+
+
+def test_a_renewal_that_is_killed_at_any_step_loses_nothing_and_the_next_run_heals(world):
+    assert len(check_every_kill(world(RENEWAL))) > 6  # or nothing was tried
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
+def test_any_run_that_is_killed_at_any_step_loses_nothing_and_the_next_run_heals(world, flow):
+    check_every_kill(world(flow), thoroughly=True)

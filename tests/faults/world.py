@@ -1,0 +1,154 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One run of a module in a process of its own, and what is true of the world afterwards."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ansible_collections.atlas.x509.plugins.module_utils import _pem
+from fake_atlas import DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, FakeAtlas
+
+LIMIT = 150  # seconds for one line of the zygote
+
+
+class Run(NamedTuple):
+    """One run of a module. ``code`` is negative when it was killed; ``said`` is what it returned, None then."""
+
+    code: int
+    said: dict[str, Any] | None
+    errors: str
+    steps: list[dict[str, Any]]
+
+    @property
+    def was_killed(self) -> bool:
+        return self.code == -9
+
+    @property
+    def failed(self) -> bool:
+        assert self.said is not None, (self.code, self.errors)
+        return bool(self.said.get("failed"))
+
+    @property
+    def msg(self) -> str:
+        assert self.said is not None, (self.code, self.errors)
+        return str(self.said["msg"])
+
+
+class Modules:
+    """Runs modules, each in a process of its own; the processes are forked off one that is ready (zygote.py)."""
+
+    def __init__(self) -> None:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONDONTWRITEBYTECODE": "1"}
+        self._zygote = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("zygote.py"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+        )
+
+    def close(self) -> None:
+        assert self._zygote.stdin and self._zygote.stdout
+        self._zygote.stdin.close()
+        self._zygote.wait(10)
+        self._zygote.stdout.close()
+
+    def together(self, *runs: dict[str, Any]) -> list[Run]:
+        """Let all of them begin at the same moment, and wait for all."""
+        assert self._zygote.stdin and self._zygote.stdout
+        self._zygote.stdin.write(json.dumps(runs).encode() + b"\n")
+        self._zygote.stdin.flush()
+        assert select.select([self._zygote.stdout], [], [], LIMIT)[0], "a run hangs"
+        return [Run(**one) for one in json.loads(self._zygote.stdout.readline())]
+
+    def __call__(self, run: dict[str, Any]) -> Run:
+        return self.together(run)[0]
+
+
+def order(url: str, place: Path, elsewhere: Path, check: bool = False, event: dict[str, Any] | None = None, user: int = 0, **options: Any) -> dict[str, Any]:
+    """A run of ``atlas_user_cert``, for the zygote, as root or as another user. An option that is None is left out."""
+    arguments = {
+        "username": "app",
+        "path": str(place / "app.pem"),
+        "project_id": DEMO_PROJECT,
+        "public_api_key": DEMO_PUBLIC_KEY,
+        "private_api_key": DEMO_PRIVATE_KEY,
+        "base_url": url,
+        "timeout": 30,
+        "retries": 0,
+        "_ansible_check_mode": check,
+        **options,
+    }
+    return {
+        "module": "atlas_user_cert",
+        "arguments": {name: value for name, value in arguments.items() if value is not None},
+        "umask": 0,
+        "watched": [str(place), str(elsewhere)],
+        "tempdir": str(elsewhere),
+        "event": event,
+        "user": user,
+    }
+
+
+def files(directory: Path) -> dict[str, tuple[int, bytes]]:
+    """Mode and content, without the padding of a reservation, of every file there."""
+    return {
+        entry.name: (stat.S_IMODE(entry.lstat().st_mode), entry.read_bytes().rstrip(b"\0"))
+        for entry in directory.iterdir()
+        if entry.name != "filler"
+    }
+
+
+def usable(*directories: Path) -> set[int]:
+    """The serial numbers whose certificate and key lie there, in whatever file and form."""
+    looks = [_pem.look_at_answer(str(entry)) for directory in directories if directory.is_dir() for entry in directory.iterdir()]
+    return {look.certificate.serial for look in looks if look.state == "pair" and look.certificate}
+
+
+def listed(atlas: FakeAtlas) -> list[Any]:
+    """What Atlas lists for the user, oldest first."""
+    return atlas.state.unexpired(atlas.state.projects[DEMO_PROJECT], "app")
+
+
+def pem_of(atlas: FakeAtlas, serial: int) -> bytes:
+    """The certificate and key of one that Atlas lists."""
+    return next(atlas.state.pem(one) for one in listed(atlas) if one.serial == serial).encode()
+
+
+def known(atlas: FakeAtlas, **more: Any) -> tuple[Any, bytes]:
+    """A certificate that Atlas lists already, and its PEM."""
+    made = atlas.call(atlas.state.add_certificate, DEMO_PROJECT, "app", **{"days_left": 50, **more})
+    return made, atlas.state.pem(made).encode()
+
+
+def issued(atlas: FakeAtlas) -> list[int]:
+    """The serial numbers of what was issued over HTTP, in that order."""
+    return [int(entry.issued) for entry in atlas.state.journal if entry.issued]
+
+
+def posts(atlas: FakeAtlas) -> int:
+    """How many writes were sent."""
+    return sum(1 for entry in atlas.state.journal if entry.method != "GET")
+
+
+def lay(path: Path, content: bytes, mode: int = 0o600) -> None:
+    path.write_bytes(content)
+    path.chmod(mode)
+
+
+def wait_for(condition: Callable[[], Any]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.005)
