@@ -209,7 +209,7 @@ def _aftermath(client: Client, request: Request, plan: Plan) -> Tuple[str, List[
     before = {one.serial for one in plan.unexpired}
     try:
         listed = client.certificates(request.wanted.project_id, request.wanted.username)
-    except Exception as error:  # pylint: disable=broad-except
+    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-except
         # Whatever it is: it must not hide what the caller is about to say of the POST.
         what = error.message if isinstance(error, ServiceError) else type(error).__name__
         return "whether a certificate was issued is unknown, because the list cannot be read either ({0})".format(what), []

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from faults.world import files, issued, known, lay, listed, order, pem_of, posts, usable
+from faults.world import files, issued, known, lay, order, pem_of, posts, usable
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can do that to a file")
 NOBODY = 65534
@@ -56,7 +56,7 @@ def obstacles():
         "a directory": (lambda place: (place / "app.pem").mkdir(), {}, "is a directory"),
         "a device": (lambda place: os.mknod(place / "app.pem", 0o600 | stat.S_IFCHR, os.makedev(1, 3)), {}, "not a regular file"),
         "an immutable file": (frozen, {}, "immutable"),
-        "an immutable directory": (lambda place: freeze(place), {}, "may not be written"),
+        "an immutable directory": (freeze, {}, "may not be written"),
         "a directory that others may write": (lambda place: place.chmod(0o777), {}, "everybody may write"),
         "no directory": (lambda place: place.rmdir(), {}, "does not exist"),
         "no such owner": (None, {"owner": "no-such-user"}, "no user"),

@@ -15,6 +15,7 @@ of that number. Out: of each run its ``code`` (negative: the signal), the ``step
 
 from __future__ import annotations
 
+import _strptime  # noqa: F401 - Python loads it late, from where a run as another user may not be able to
 import errno
 import fcntl
 import importlib
@@ -27,9 +28,8 @@ import subprocess
 import sys
 import tempfile
 
-import _strptime  # noqa: F401 - Python loads it late, from where a run as another user may not be able to
 import cryptography.hazmat.primitives.serialization
-import cryptography.x509
+import cryptography.x509  # noqa: F401
 import requests  # noqa: F401 - loaded once, here
 from ansible.module_utils import basic
 
@@ -193,7 +193,7 @@ def main():
         os.close(opener)
         results = [_result(*one) for one in started]
         os.close(gate)
-        print(json.dumps(results), flush=True)
+        print(json.dumps(results), flush=True)  # noqa: T201 - that is its voice
 
 
 if __name__ == "__main__":
