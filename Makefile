@@ -10,6 +10,8 @@ MAKEFLAGS += --no-print-directory
 # More arguments for pytest, e.g. make unit PYTEST_ARGS="-k decision -x"; for ansible-test, e.g. SANITY_ARGS="--test pep8"
 PYTEST_ARGS ?=
 SANITY_ARGS ?=
+# ... for nox, e.g. make matrix NOX_ARGS="-t ends"
+NOX_ARGS ?=
 
 bin := .venv/bin
 # Two workers and more on a machine with more cores; a test run to the end is worth more than one core.
@@ -18,7 +20,7 @@ heading = printf '\n== %s ==\n'
 
 .PHONY: help
 help: ## Show this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: demo
 demo: ## See the collection at work, on an embedded fake Atlas and three hosts
@@ -75,11 +77,25 @@ sanity: dev ## ansible-test sanity (downloads get-pip, unless its cache in ~/.an
 	@$(heading) 'ansible-test sanity'
 	@tools/sanity $(SANITY_ARGS)
 
+.PHONY: matrix
+matrix: dev ## The tests on every supported pair of ansible-core and Python, and with the lowest versions (an hour or two)
+	@$(bin)/nox $(NOX_ARGS)
+
+.PHONY: judges
+judges: dev ## What judges the collection and takes minutes: sanity on each ansible-core, documentation, Galaxy, licences
+	@$(bin)/nox -t judges
+
 .PHONY: build
-build: dev ## Build dist/atlas-x509-VERSION.tar.gz and list it
-	@mirror=$$($(bin)/python tools/collection.py mirror); \
-	$(bin)/ansible-galaxy collection build --force --output-path dist "$$mirror/ansible_collections/atlas/x509" >/dev/null && \
-	for built in dist/atlas-x509-*.tar.gz; do echo "$$built:"; tar tzf "$$built" | sort | sed 's/^/  /'; done
+build: dev ## Build dist/atlas-x509-VERSION.tar.gz, the same bytes for the same files, and print its SHA-256
+	@$(bin)/python tools/build.py
+
+.PHONY: release-check
+release-check: dev ## All that must hold before a release is tagged: a clean tree, lint, judges, matrix; then the artefact
+	@[ -z "$$(git status --porcelain)" ] || { git status --short; echo 'release-check: commit first'; exit 1; }
+	@$(MAKE) lint
+	@$(MAKE) judges
+	@$(MAKE) matrix
+	@$(MAKE) build
 
 .PHONY: clean
 clean: ## Remove everything that the other targets made

@@ -2,14 +2,20 @@
 # GNU General Public License v3.0-or-later (see COPYING)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""What `ansible-galaxy collection build` makes: installs offline, and holds what a user needs and nothing else."""
+"""What tools/build.py makes: the same bytes anywhere, installs offline, holds what a user needs and nothing else, and does the main job."""
 
 from __future__ import annotations
 
+import hashlib
+import os
+import shutil
 import subprocess
 import sys
 import tarfile
 from pathlib import Path
+
+import collection
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 EXPECTED = {
@@ -28,20 +34,84 @@ EXPECTED = {
 }
 
 
-def test_built_artifact_installs_and_holds_only_what_a_user_needs(ansible, tmp_path):
-    mirror = subprocess.run([sys.executable, ROOT / "tools" / "collection.py", "mirror"], check=True, capture_output=True, text=True).stdout.strip()
-    ansible("ansible-galaxy", "collection", "build", "--output-path", tmp_path, Path(mirror, "ansible_collections", "atlas", "x509"))
-    (built,) = tmp_path.glob("atlas-x509-*.tar.gz")
-    with tarfile.open(built) as archive:
-        names = [name for name in archive.getnames() if name != "."]
+def build(root, folder, **environment):
+    """Build it as `make build` does; the artefact, which is the file whose SHA-256 was printed."""
+    command = [sys.executable, root / "tools" / "build.py", folder]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, env={**os.environ, **environment}).stdout
+    digest, path = printed.split()
+    assert hashlib.sha256(Path(path).read_bytes()).hexdigest() == digest
+    return Path(path)
 
+
+@pytest.fixture(scope="module")
+def artefact(tmp_path_factory):
+    return build(ROOT, tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture
+def installed(artefact, ansible, tmp_path):
+    """The folder of collections into which it was installed, offline. The working tree is out of sight: it would count as installed already."""
+    folder = tmp_path / "installed"
+    ansible("ansible-galaxy", "collection", "install", "--offline", artefact, ANSIBLE_COLLECTIONS_PATH=str(folder))
+    return folder
+
+
+def test_the_artefact_holds_only_what_a_user_needs(artefact):
+    with tarfile.open(artefact) as archive:
+        names = archive.getnames()
     assert {name.split("/")[0] for name in names} == EXPECTED
     assert [name for name in names if name.startswith("changelogs/")] == ["changelogs/changelog.yaml"]
     assert not [name for name in names if "/." in name or name.endswith(".pyc")]
 
-    # The working tree out of sight: it would count as installed already.
-    installed = {"ANSIBLE_COLLECTIONS_PATH": str(tmp_path / "installed")}
-    ansible("ansible-galaxy", "collection", "install", "--offline", built, **installed)
-    listed = ansible("ansible-doc", "-t", "module", "--list", "atlas.x509", **installed)
+
+def test_the_same_files_make_the_same_bytes_elsewhere_later_and_without_git(artefact, tmp_path):
+    copy = tmp_path / "copy"
+    # Another order on the disk, other dates, other modes.
+    for number, path in enumerate(sorted(collection.files(), reverse=True)):
+        (copy / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, copy / path, follow_symlinks=False)
+        if not (copy / path).is_symlink():
+            (copy / path).chmod(0o700 if os.access(ROOT / path, os.X_OK) else 0o600)
+            os.utime(copy / path, (number, number))
+    again = build(copy, tmp_path / "dist", TZ="Pacific/Auckland")
+    assert again.name == artefact.name
+    assert again.read_bytes() == artefact.read_bytes()
+
+
+def test_the_artefact_installs_offline_and_ansible_finds_its_modules_and_its_role(installed, ansible):
+    here = {"ANSIBLE_COLLECTIONS_PATH": str(installed)}
+    listed = ansible("ansible-doc", "-t", "module", "--list", "atlas.x509", **here)
     modules = {line.split()[0] for line in listed.splitlines() if line.startswith("atlas.x509.")}
     assert modules == {f"atlas.x509.{path.stem}" for path in (ROOT / "plugins" / "modules").glob("*.py")}
+    assert "user_cert_username" in ansible("ansible-doc", "-t", "role", "atlas.x509.user_cert", **here)
+
+
+def test_what_was_installed_is_what_the_manifest_vouches_for(installed, ansible):
+    verified = ansible("ansible-galaxy", "collection", "verify", "--offline", "atlas.x509", ANSIBLE_COLLECTIONS_PATH=str(installed))
+    assert "Successfully verified" in verified, verified
+
+
+@pytest.mark.heavy
+@pytest.mark.matrix
+def test_the_demonstration_runs_from_the_installed_artefact(installed):
+    """It issues one certificate in four runs; the working tree serves only the fake Atlas and the playbook."""
+    environment = {
+        "DEMO_COLLECTIONS_PATH": str(installed),
+        "HOME": os.environ.get("HOME", "/"),
+        "LC_ALL": "C.UTF-8",
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
+    }
+    done = subprocess.run(
+        [ROOT / "demo" / "run"],
+        env=environment,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+    )
+    assert done.returncode == 0, done.stdout
+    counts = [line.rpartition(": ")[2] for line in done.stdout.splitlines() if line.startswith("Certificates issued so far")]
+    assert counts == ["0", "1", "1", "1"], done.stdout
+    assert "PRIVATE KEY" not in done.stdout
