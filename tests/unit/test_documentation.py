@@ -350,3 +350,9 @@ def test_every_return_value_has_words_a_type_and_a_sample_of_that_type(name):
             look(one.get("contains", {}), where + key + ".")
 
     look(returns(name), name + ".")
+
+
+@pytest.mark.parametrize("role", sorted(path.parent.parent.name for path in ROOT.glob("roles/*/meta/argument_specs.yml")))
+def test_the_argument_spec_of_a_role_holds_no_template(role):
+    """Ansible templates all of it, the descriptions too: one that names a group fails every play whose inventory has no such group."""
+    assert "{{" not in (ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text()
