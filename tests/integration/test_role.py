@@ -29,7 +29,7 @@ class Fleet:
         self.atlas = atlas
         self.hosts = {}
         self.play = {
-            "hosts": "app",
+            "hosts": "shop",
             "gather_facts": False,
             "module_defaults": {"group/atlas.x509.atlas": {"base_url": atlas.url, "project_id": DEMO_PROJECT, **API_KEY}},
             "tasks": [{"name": "Keep the certificate", "ansible.builtin.include_role": {"name": "atlas.x509.user_cert"}}],
@@ -49,7 +49,7 @@ class Fleet:
     def run(self, *arguments, fails=False, environment=None, **variables):
         """Run the play; what each host came to, as {host: "ok" | "changed" | "failed"}."""
         play = dict(self.play, vars=dict(self.play["vars"], **variables))
-        (self.folder / "inventory.yml").write_text(yaml.safe_dump({"app": {"hosts": self.hosts}}))
+        (self.folder / "inventory.yml").write_text(yaml.safe_dump({"shop": {"hosts": self.hosts}}))
         (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
         self.output = self.ansible(
             "ansible-playbook", "-i", self.folder / "inventory.yml", self.folder / "play.yml", *arguments, fails=fails, **environment or {}
@@ -149,7 +149,7 @@ def test_a_rotation_reaches_the_host_that_was_down_and_never_spreads_the_old_one
     (fleet.folder / "web2" / "mongodb.pem").write_bytes((fleet.folder / "web1" / "mongodb.pem").read_bytes())
     moment = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    assert fleet.run("--limit", "web1", user_cert_rotate_before=moment, user_cert_holders="{{ groups['app'] }}") == {"web1": "changed"}
+    assert fleet.run("--limit", "web1", user_cert_rotate_before=moment, user_cert_holders="{{ groups['shop'] }}") == {"web1": "changed"}
     (serial,) = fleet.issued()
 
     assert fleet.run(user_cert_rotate_before=moment) == {"web1": "ok", "web2": "changed"}
@@ -162,7 +162,7 @@ def test_a_limited_run_asks_the_other_holders_before_it_issues(fleet):
     fleet.add("web1", "web2")
     serial = fleet.place("web1", days_left=60)
 
-    assert fleet.run("--limit", "web2", user_cert_holders="{{ groups['app'] }}") == {"web2": "changed"}
+    assert fleet.run("--limit", "web2", user_cert_holders="{{ groups['shop'] }}") == {"web2": "changed"}
 
     assert fleet.serials() == {"web1": serial, "web2": serial}
     assert fleet.issued() == []
@@ -369,7 +369,7 @@ def test_an_unreachable_host_keeps_nobody_from_getting_a_certificate(fleet, limi
     fleet.add("web1", "web2", "web3")
     fleet.hosts["web2"].update(ansible_connection="ssh", ansible_host="127.0.0.1", ansible_port=1)
 
-    came = fleet.run(*limit, fails=not limit, user_cert_holders="{{ groups['app'] }}")
+    came = fleet.run(*limit, fails=not limit, user_cert_holders="{{ groups['shop'] }}")
 
     assert came == {"web1": "changed", "web3": "changed", **({} if limit else {"web2": "failed"})}
     assert fleet.serials() == {"web1": fleet.issued()[0], "web2": "absent", "web3": fleet.issued()[0]}
