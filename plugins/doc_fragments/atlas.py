@@ -32,7 +32,8 @@ options:
     aliases: [private_key]
   client_id:
     description:
-      - The client ID of a service account. A token is made once for the run of the module and revoked at its end.
+      - The client ID of a service account. A token is made once for the run of the module and revoked at its end, or
+        once for all tasks of the play (see M(atlas.x509.atlas_login)).
       - Giving both a service account and an API key is an error.
       - The environment variable is E(MONGODB_ATLAS_CLIENT_ID).
     type: str
@@ -76,6 +77,9 @@ options:
     description:
       - A file with certificate authorities to trust instead of the usual ones, for a proxy that opens TLS.
       - The environment variable E(REQUESTS_CA_BUNDLE) works too.
+    type: path
+  login_dir:
+    description: Filled by the action plugin, for M(atlas.x509.atlas_login). Giving it is an error.
     type: path
 requirements:
   - Python 3.10 or later where the module runs

@@ -22,11 +22,13 @@ from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure,
 from ansible_collections.atlas.x509.plugins.module_utils._http import Answer, NoAnswer, Transport
 from ansible_collections.atlas.x509.plugins.module_utils._options import Connection, Credentials
 from ansible_collections.atlas.x509.plugins.module_utils._pem import MAX_SIZE
+from ansible_collections.atlas.x509.plugins.module_utils._shared_token import SharedToken, Taken, Token
 
 PAGE_SIZE = 500
 MAX_PAGES = 10000
 
 _TOKEN = re.compile(r"[!-~]+\Z")
+_TOKEN_LIFETIME = 3600  # seconds, as documented; for an answer that does not say
 _LEADING_ZERO = re.compile(rb'("_id"\s*:\s*)0+(?=[0-9])')
 
 
@@ -38,6 +40,10 @@ class Client:
         self._sleep = sleep
         self._transport = Transport(connection)
         self._auth = self._authentication(connection.credentials)
+        self._own = ""  # a token that was made here and that nobody else will revoke
+        self._shared = None  # type: Optional[SharedToken]
+        if connection.login_dir and connection.credentials.kind == "client_secret":
+            self._shared = SharedToken(connection.login_dir, connection)
         self.now = self._transport.now
 
     def __enter__(self) -> "Client":
@@ -45,11 +51,8 @@ class Client:
 
     def __exit__(self, *_exception: Any) -> None:
         try:
-            if isinstance(self._auth, Bearer) and self._auth.can_renew and self._auth.token:
-                form = {"token": self._auth.token, "token_type_hint": "access_token"}
-                self._transport.exchange("POST", *self._token_request("revoke", form))
-        except NoAnswer:
-            pass  # it ends by itself within the hour, and what the run did stands
+            if self._own:
+                self._revoke(self._own)  # when that fails, it ends by itself within the hour, and what the run did stands
         finally:
             self._transport.close()
 
@@ -57,6 +60,24 @@ class Client:
     def clock_offset(self) -> float:
         """Seconds by which the service's clock is ahead of this machine's."""
         return self._transport.clock_offset.total_seconds()
+
+    def log_in(self) -> Optional[bool]:
+        """Share one token with the other tasks of this run; whether it was made now, None for credentials that need no login.
+
+        :class:`ServiceError` when the service refuses, :class:`OSError` when there is no room for the token.
+        """
+        if not self._shared:
+            return None
+        self._shared.open()
+        taken = self._take_shared("")
+        if not taken or not taken.kept:
+            raise OSError("it cannot be written")
+        return taken.made
+
+    def log_out(self) -> Optional[bool]:
+        """Revoke the token that the tasks of this run share; None when they share none, False when the service did not take it back."""
+        token = self._shared.remove() if self._shared else None
+        return self._revoke(token) if token else None
 
     def certificates(self, project_id: str, username: str) -> List[Certificate]:
         """All unexpired certificates of one user, the one issued last at the end. :class:`ServiceError` when they cannot be read."""
@@ -110,15 +131,35 @@ class Client:
         return Bearer(make=self._make_token)
 
     def _make_token(self) -> str:
+        taken = self._take_shared(self._auth.token)
+        return taken.value if taken else self._make_own_token().value
+
+    def _take_shared(self, refused: str) -> Optional[Taken]:
+        taken = self._shared.take(refused, self._make_own_token) if self._shared else None
+        if taken and taken.kept:
+            self._own = ""  # whoever logs the run out revokes it
+        return taken
+
+    def _make_own_token(self) -> Token:
         path, auth, headers, body = self._token_request("token", {"grant_type": "client_credentials"})
         answer = self._persistently("POST", path, auth, headers, self._context("", ""), body)
+        document = _json(answer.body)
         try:
-            token = _text(_json(answer.body), "access_token")
-            if not _TOKEN.match(token):
+            value = _text(document, "access_token")
+            if not _TOKEN.match(value):
                 raise ValueError("access_token")
-            return token
         except ValueError:
             raise ServiceError("the answer to the login is not a token: check base_url and the proxy settings", Failure(200)) from None
+        self._own = value
+        lifetime = document.get("expires_in")
+        return Token(value, time.time() + (lifetime if isinstance(lifetime, int) else _TOKEN_LIFETIME))
+
+    def _revoke(self, token: str) -> bool:
+        try:
+            form = {"token": token, "token_type_hint": "access_token"}
+            return self._transport.exchange("POST", *self._token_request("revoke", form)).status == 200
+        except NoAnswer:
+            return False
 
     def _token_request(self, operation: str, form: Mapping[str, str]) -> Tuple[str, "_Basic", Dict[str, str], bytes]:
         credentials = self._connection.credentials

@@ -34,6 +34,7 @@ SPEC = {
     "retries": {"type": "int", "default": 4},
     "validate_certs": {"type": "bool", "default": True},
     "ca_path": {"type": "path"},
+    "login_dir": {"type": "path"},
 }  # type: Dict[str, Dict[str, Any]]
 
 _DEFAULT_BASE_URL = "https://cloud.mongodb.com"
@@ -61,7 +62,10 @@ class Credentials(NamedTuple):
 
 
 class Connection(NamedTuple):
-    """How to reach Atlas, checked. ``timeout`` is in seconds; ``verify`` as ``requests`` takes it."""
+    """How to reach Atlas, checked. ``timeout`` is in seconds; ``verify`` as ``requests`` takes it.
+
+    ``login_dir`` is where a token may lie that the tasks of this run of Ansible share; None where they share none.
+    """
 
     credentials: Credentials
     base_url: str
@@ -70,6 +74,7 @@ class Connection(NamedTuple):
     timeout: int
     retries: int
     verify: Any
+    login_dir: Optional[str] = None
 
 
 def connection(options: Mapping[str, Any], environment: Mapping[str, str]) -> Connection:
@@ -86,6 +91,7 @@ def connection(options: Mapping[str, Any], environment: Mapping[str, str]) -> Co
         timeout=options["timeout"],
         retries=options["retries"],
         verify=_authorities(options.get("ca_path")) if options["validate_certs"] else False,
+        login_dir=options.get("login_dir"),
     )
 
 

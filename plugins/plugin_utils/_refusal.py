@@ -9,13 +9,18 @@ from __future__ import annotations
 from typing import Any
 
 
+def is_controller(connection: Any) -> bool:
+    """Whether what runs over this connection runs on the machine where Ansible runs."""
+    return getattr(connection, "transport", "").rpartition(".")[2] == "local"
+
+
 def wrong_machine(task: Any, connection: Any) -> str | None:
     """Why a module that holds credentials must not run there; None when it may.
 
     It may run on the controller, and wherever the task was delegated to: that is written down by somebody who meant it. Run by mistake
     against a group of hosts, it would send the credentials to each of them, and each would issue a certificate.
     """
-    if getattr(connection, "transport", "").rpartition(".")[2] == "local" or task.delegate_to:
+    if is_controller(connection) or task.delegate_to:
         return None
     return (
         "{0} works with the credentials of Atlas, so it runs on the controller and not on the hosts of the play: "

@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 import yaml
 from ansible.module_utils import basic
-from ansible_collections.atlas.x509.plugins.module_utils import _audit, _file_options, _options, _request
-from fake_atlas import DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, DEMO_USER, FakeAtlas
+from ansible_collections.atlas.x509.plugins.module_utils import _audit, _file_options, _options, _request, _session
+from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, DEMO_USER, FakeAtlas
 
 ROOT = Path(importlib.import_module("ansible_collections.atlas.x509.plugins.module_utils._options").__file__).parents[2]
 MODULES = sorted(file.stem for file in (ROOT / "plugins" / "modules").glob("*.py"))
-API_MODULES = ["atlas_user_cert", "atlas_user_cert_info"]
+API_MODULES = ["atlas_login", "atlas_user_cert", "atlas_user_cert_info"]
 FRAGMENTS = sorted(file.stem for file in (ROOT / "plugins" / "doc_fragments").glob("*.py"))
 ADDED_BY_ANSIBLE = {"changed", "failed", "invocation", "warnings", "deprecations", "diff", "exception"}
 ADDED_FOR_A_PATH = {"uid", "gid", "owner", "group", "mode", "size", "state", "secontext"}
@@ -100,6 +100,7 @@ def test_a_fragment_documents_exactly_the_options_of_its_spec(name, spec):
     [
         ("atlas_user_cert", {**_options.SPEC, **_file_options.SPEC, **_request.SPEC}),
         ("atlas_user_cert_info", {**_options.SPEC, **_audit.SPEC}),
+        ("atlas_login", {**_options.SPEC, **_session.SPEC}),
     ],
 )
 def test_a_module_documents_exactly_the_options_of_its_specs(name, spec):
@@ -154,16 +155,25 @@ def test_the_examples_use_only_what_is_documented(name):
 
     def look(tasks):
         for task in tasks:
-            look(task.get("tasks", []))
+            for inner in ("tasks", "block", "always"):
+                look(task.get(inner, []))
             for key, value in task.items():
                 if key == "atlas.x509." + name:
                     found.append(value)
+                    value = value or {}
                     assert set(value) <= names
                     assert all(option in value for option, one in known.items() if one.get("required"))
                     assert all(value[option] in one["choices"] for option, one in known.items() if one.get("choices") and option in value)
 
     look(yaml.safe_load(module_of(name).EXAMPLES))
     assert found
+
+
+def test_the_words_about_the_role_hold_no_template():
+    """Ansible templates the whole argument spec, its descriptions too: one that names a group fails where there is no such group."""
+    words = (ROOT / "roles" / "user_cert" / "meta" / "argument_specs.yml").read_text()
+    assert "{{" not in words
+    assert "{%" not in words
 
 
 # The action group
@@ -315,6 +325,19 @@ def test_atlas_user_cert_info_returns_what_it_documents_and_nothing_else(run, at
         check(documented, ours)
         seen |= set(ours)
     assert seen == set(documented)
+
+
+def test_atlas_login_returns_what_it_documents_and_nothing_else(run, atlas, tmp_path):
+    documented, seen = returns("atlas_login"), set()
+    account = {"public_api_key": None, "private_api_key": None, "client_id": DEMO_CLIENT_ID, "login_dir": str(tmp_path)}
+    for secret in (DEMO_CLIENT_SECRET, "another-secret"):
+        result = run("atlas_login", client_secret=secret, **account)
+        assert not result["changed"] if "changed" in result else result["failed"]
+        check(documented, of_ours(result))
+        seen |= set(of_ours(result))
+    assert seen == set(documented)
+    (token,) = atlas.state.tokens
+    assert token not in json.dumps(run("atlas_login", client_secret=DEMO_CLIENT_SECRET, **account))
 
 
 def test_atlas_pem_info_returns_what_it_documents_and_nothing_else(run, tmp_path):
