@@ -13,8 +13,8 @@ class ActionModule(_ActionModule):
 
     _supports_async = False
 
-    def refusal(self, task_vars):
-        reason = super().refusal(task_vars)
+    def refusal(self):
+        reason = super().refusal()
         if reason or is_controller(self._connection):
             return reason
         return (

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from ansible import constants as C
+from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible_collections.atlas.x509.plugins.plugin_utils._refusal import is_controller, wrong_machine, wrong_strategy
 
@@ -17,12 +17,12 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        reason = self.refusal(task_vars)
+        reason = self.refusal()
         if reason:
             return dict(result, failed=True, msg=reason)
         arguments = dict(self._task.args)
         if is_controller(self._connection):
-            arguments["login_dir"] = C.DEFAULT_LOCAL_TMP  # 0700, shared by the forks of this run, removed at its end
+            arguments["login_dir"] = constants.DEFAULT_LOCAL_TMP  # 0700, shared by the forks of this run, removed at its end
         wrap_async = self._task.async_val and not self._connection.has_native_async
         result.update(self._execute_module(module_name=self._task.action, module_args=arguments, task_vars=task_vars, wrap_async=wrap_async))
         given = result.get("invocation", {}).get("module_args", {})
@@ -32,7 +32,7 @@ class ActionModule(ActionBase):
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
 
-    def refusal(self, task_vars):
+    def refusal(self):
         """Why nothing may be sent; None when it may."""
         if "login_dir" in self._task.args:
             return "login_dir: is filled by the action plugin"

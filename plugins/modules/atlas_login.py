@@ -124,7 +124,6 @@ failure:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-
 from ansible_collections.atlas.x509.plugins.module_utils import _options, _results, _session
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error

@@ -6,16 +6,11 @@
 
 from __future__ import annotations
 
-import json
 import re
-import socket
-import stat
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
-from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, FakeAtlas
 
 ACCOUNT = {"MONGODB_ATLAS_CLIENT_ID": DEMO_CLIENT_ID, "MONGODB_ATLAS_CLIENT_SECRET": DEMO_CLIENT_SECRET}
@@ -46,7 +41,7 @@ class Shell:
 
     def play(self, tasks, *more, hosts=("web1",), fails=False, seconds=300, environment=(), **keywords):
         """Run tasks on hosts that are this machine."""
-        inventory = {"all": {"hosts": {host: HERE for host in hosts}}}
+        inventory = {"all": {"hosts": dict.fromkeys(hosts, HERE)}}
         play = {"hosts": "all", "gather_facts": False, "tasks": tasks, **keywords}
         (self.folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
         (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
@@ -81,10 +76,10 @@ def role(user, folder):
 
 # One login per play
 
-DIRECTORY = "{{ lookup('config', 'DEFAULT_LOCAL_TMP') }}"
+FIND = {"paths": "~/.ansible/tmp", "patterns": "atlas_login-*", "recurse": True}
 LOOK_AT_THE_LOGIN = [
-    {"name": "Find", "ansible.builtin.find": {"paths": DIRECTORY, "patterns": "atlas_login-*"}, "register": "found", **ON_THE_CONTROLLER},
-    {"name": "Look", "ansible.builtin.stat": {"path": DIRECTORY}, "register": "directory", **ON_THE_CONTROLLER},
+    {"name": "Find", "ansible.builtin.find": FIND, "register": "found", **ON_THE_CONTROLLER},
+    {"name": "Look", "ansible.builtin.stat": {"path": "{{ found.files[0].path | dirname }}"}, "register": "directory", **ON_THE_CONTROLLER},
     {
         "name": "Only the user who runs Ansible can read the token",
         "ansible.builtin.assert": {"that": ["found.files | map(attribute='mode') | list == ['0600']", "directory.stat.mode == '0700'"]},

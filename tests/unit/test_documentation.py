@@ -159,11 +159,11 @@ def test_the_examples_use_only_what_is_documented(name):
                 look(task.get(inner, []))
             for key, value in task.items():
                 if key == "atlas.x509." + name:
-                    found.append(value)
-                    value = value or {}
-                    assert set(value) <= names
-                    assert all(option in value for option, one in known.items() if one.get("required"))
-                    assert all(value[option] in one["choices"] for option, one in known.items() if one.get("choices") and option in value)
+                    given = value or {}
+                    found.append(given)
+                    assert set(given) <= names
+                    assert all(option in given for option, one in known.items() if one.get("required"))
+                    assert all(given[option] in one["choices"] for option, one in known.items() if one.get("choices") and option in given)
 
     look(yaml.safe_load(module_of(name).EXAMPLES))
     assert found
