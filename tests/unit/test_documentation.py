@@ -169,13 +169,6 @@ def test_the_examples_use_only_what_is_documented(name):
     assert found
 
 
-def test_the_words_about_the_role_hold_no_template():
-    """Ansible templates the whole argument spec, its descriptions too: one that names a group fails where there is no such group."""
-    words = (ROOT / "roles" / "user_cert" / "meta" / "argument_specs.yml").read_text()
-    assert "{{" not in words
-    assert "{%" not in words
-
-
 # The action group
 
 
