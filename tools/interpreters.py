@@ -27,8 +27,9 @@ _PROBE = "import sys, {modules}; sys.version_info[:2] == (3, {minor}) and print(
 def find(modules: str = "ssl") -> dict[str, Path]:
     """``{"3.6": Path(...)}``: the first of each version that runs and has these modules."""
     found = {}
+    folders = _folders()
     for minor in MINORS:
-        for folder in _folders():
+        for folder in folders:
             real = _run(folder / f"python3.{minor}", _PROBE.format(modules=modules, minor=minor))
             if real:
                 found[f"3.{minor}"] = Path(real)
@@ -50,10 +51,12 @@ def link() -> Path:
 
 
 def _folders() -> list[Path]:
-    """The folders of PATH, then pyenv's, newest patch release first."""
+    """The folders of PATH, then pyenv's, newest patch release first. Not its shims, nor our own links, which would come to point at themselves."""
     named = [Path(folder) for folder in os.environ.get("PATH", os.defpath).split(os.pathsep) if folder]
     root = _run(shutil.which("pyenv"), "root")
-    return [folder for folder in named if folder != FOLDER] + (sorted(Path(root).glob("versions/3.*/bin"), reverse=True) if root else [])
+    if not root:
+        return [folder for folder in named if folder != FOLDER]
+    return [folder for folder in named if folder not in (FOLDER, Path(root, "shims"))] + sorted(Path(root).glob("versions/3.*/bin"), reverse=True)
 
 
 def _run(program: Path | str | None, argument: str) -> str:
@@ -62,7 +65,7 @@ def _run(program: Path | str | None, argument: str) -> str:
         return ""
     command = [program, argument] if Path(program).name == "pyenv" else [program, "-c", argument]
     try:
-        done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, timeout=60)
+        done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60)
     except (OSError, subprocess.TimeoutExpired):
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

@@ -68,7 +68,8 @@ def todays_play(path: str, url: str) -> list[dict[str, Any]]:
         {"name": "List", "ansible.builtin.uri": {"url": certificates, **login}, "register": "listed", **once},
         {
             "name": "Issue",
-            "ansible.builtin.uri": {"url": certificates, "method": "POST", "body": {}, "body_format": "json", "status_code": 201, "return_content": True, **login},
+            "ansible.builtin.uri": {"url": certificates, "method": "POST", "body": {}, "body_format": "json", "status_code": 201,
+                                    "return_content": True, **login},
             "register": "issued",
             "when": "listed.json.results | length == 0",
             "no_log": True,

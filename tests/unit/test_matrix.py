@@ -7,10 +7,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from pathlib import Path
 
+import interpreters
 import pytest
 import yaml
 from ansible.release import __version__ as ansible_version
@@ -71,3 +73,13 @@ def test_this_very_run_is_one_of_the_matrix():
     if CORE not in SUPPORTED or python not in {pair[1] for pair in PAIRS}:
         pytest.skip(f"ansible-core {CORE} with Python {python} is beyond the matrix")
     assert (CORE, python) in PAIRS
+
+
+def test_a_link_to_an_interpreter_never_leads_to_another_link_of_ours(monkeypatch):
+    """Our folder is on PATH within nox, where this is called again."""
+    folder = interpreters.link()
+    monkeypatch.setenv("PATH", str(folder), prepend=os.pathsep)
+    interpreters.link()
+    links = {path.name: path.resolve(strict=True) for path in folder.iterdir()}
+    assert links, "not even the interpreter of this test"
+    assert not [name for name, target in links.items() if target.parent == folder]
