@@ -70,8 +70,7 @@ def place(order: Order, pem: bytes) -> Placed:
     before = _check(order, after)
     if _is_there(before, after):
         sweep(order.path)
-        changes = apply_attributes(order.path, order.attributes)
-        return Placed(bool(changes), before, after, tuple(changes))
+        return _adjust(order, before, after)
     _check_client(order)
     try:
         with Reservation(order.path) as reservation:
@@ -82,6 +81,8 @@ def place(order: Order, pem: bytes) -> Placed:
 
 def _replace(order: Order, pem: bytes, after: Certificate, reservation: Reservation) -> Placed:
     before = _check(order, after)  # again, now that no rival can change it
+    if _is_there(before, after):
+        return _adjust(order, before, after)  # the rival that was waited for has placed the same
     aside = reservation.set_aside()  # only atlas_user_cert keeps something there, and that may be the only copy of a key
     reservation.reserve_space()
     staged = reservation.stage(pem)
@@ -90,6 +91,11 @@ def _replace(order: Order, pem: bytes, after: Certificate, reservation: Reservat
     foreign = _is_foreign(order, before, after)
     backup_file = reservation.publish(order.attributes, order.backup or foreign)
     return Placed(True, before, after, backup_file=backup_file, aside=aside)
+
+
+def _adjust(order: Order, before: _pem.Look, after: Certificate) -> Placed:
+    changes = apply_attributes(order.path, order.attributes)
+    return Placed(bool(changes), before, after, tuple(changes))
 
 
 def _check_client(order: Order) -> None:

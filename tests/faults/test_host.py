@@ -1,0 +1,207 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The same on a host: ``atlas_pem`` is killed at every step, its disk fills up, and rivals run; ``atlas_pem_info`` knows before."""
+
+from __future__ import annotations
+
+import base64
+import datetime as dt
+import os
+import stat
+import subprocess
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from fake_atlas import DEMO_PROJECT
+from fake_atlas.certificates import Authority, key_pem
+
+from faults.world import files, issued, posts
+
+MODE = 0o640
+PENDING, NEXT = ".app.pem.atlas-pending", ".app.pem.atlas-new"
+
+
+def pem(number):
+    key = ec.generate_private_key(ec.SECP256R1())
+    start, end = dt.datetime(2026, 11, 22, 7), dt.datetime(2036, 2, 22, 8)
+    return (Authority(DEMO_PROJECT, 0).sign("app", 2**60 + number, start, end, key) + key_pem(key)).encode()
+
+
+OLD, NEW = pem(0), pem(1)
+
+
+def placing(place, content=NEW, event=None, **options):
+    """A run of ``atlas_pem``, for the zygote."""
+    arguments = {
+        "path": str(place / "app.pem"),
+        "src": "/nowhere/app.pem",
+        "content_base64": base64.b64encode(content).decode(),
+        "mode": f"{MODE:04o}",
+        "username": "app",
+        "project_id": DEMO_PROJECT,
+        **options,
+    }
+    return {"module": "atlas_pem", "arguments": arguments, "umask": 0, "watched": [str(place)], "event": event}
+
+
+def looking(place, **options):
+    return {"module": "atlas_pem_info", "arguments": {"path": str(place / "app.pem"), **options}, "watched": [str(place)]}
+
+
+def begin(place, old):
+    for entry in place.iterdir():
+        entry.unlink()
+    if old:
+        (place / "app.pem").write_bytes(old)
+        (place / "app.pem").chmod(MODE)
+
+
+def check_disk(place, old):
+    """At every moment: the whole old one or the whole new one, and nothing that anybody else may read."""
+    found = files(place)
+    assert found.get("app.pem", (MODE, old)) in ((MODE, old), (MODE, NEW))
+    for name, (mode, content) in found.items():
+        assert not mode & ~(MODE if content in (OLD, NEW) and name != PENDING else 0o600), name
+
+
+def check_the_next_run(modules, place, backups):
+    again = modules(placing(place))
+    assert not again.failed, again.msg
+    found = files(place)
+    assert found.pop("app.pem") == (MODE, NEW)
+    assert all(name.endswith("~") and content == (MODE, OLD) for name, content in found.items()), found
+    assert bool(found) <= backups
+    assert modules(placing(place)).said["changed"] is False
+
+
+def events(steps):
+    for number, step in enumerate(steps):
+        yield {"at": number, "what": "kill"}
+        if step["call"] == "pwrite":
+            yield {"at": number, "what": "tear"}
+
+
+@pytest.mark.parametrize(
+    ("old", "backup"),
+    [
+        pytest.param(OLD, True, id="an older one, with a backup"),
+        pytest.param(OLD, False, id="an older one", marks=pytest.mark.heavy),
+        pytest.param(None, False, id="nothing", marks=pytest.mark.heavy),
+    ],
+)
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_one_and_the_next_run_heals(modules, place, old, backup):
+    begin(place, old)
+    steps = modules(placing(place, backup=backup)).steps
+    assert len(steps) > 30
+    seen = []  # two kills that leave the same need not both be healed
+    for event in events(steps):
+        begin(place, old)
+        run = modules(placing(place, backup=backup, event=event))
+        assert run.was_killed
+        try:
+            check_disk(place, old)
+            left = sorted(("~" if name.endswith("~") else name, one) for name, one in files(place).items())
+            if left not in seen:
+                check_the_next_run(modules, place, backups=backup)
+                seen.append(left)
+        except AssertionError as error:
+            error.args = (f"{event}, {run.steps[-1]}: {error}",)
+            raise
+    assert len(seen) > 4  # or nothing was tried
+
+
+@pytest.mark.parametrize("sample", [5, pytest.param(1, marks=pytest.mark.heavy)], ids=["some", "all"])
+def test_a_disk_that_fills_up_at_any_step_leaves_the_old_or_the_new_one_and_the_next_run_heals(modules, disk, sample):
+    place = disk()
+    begin(place, OLD)
+    steps = modules(placing(place)).steps
+    outcomes = set()
+    for number in range(0, len(steps), sample):
+        begin(place, OLD)
+        run = modules(placing(place, event={"at": number, "what": "fill"}))
+        check_disk(place, OLD)
+        assert files(place)["app.pem"][1] == (OLD if run.failed else NEW), run.said
+        assert set(files(place)) == {"app.pem"}, f"before step {number}, {steps[number]}"
+        outcomes.add(run.failed)
+        (place / "filler").unlink()
+        check_the_next_run(modules, place, backups=False)
+    assert outcomes == {True, False}
+
+
+def test_twenty_at_once_place_it_once_and_all_are_content(modules, place):
+    begin(place, OLD)
+    done = modules.together(*[placing(place, backup=True) for dummy in range(20)])
+    assert [run.said.get("msg") for run in done if run.failed] == []
+    assert sum(run.said["changed"] for run in done) == 1
+    found = files(place)
+    assert found.pop("app.pem") == (MODE, NEW)
+    assert list(found.values()) == [(MODE, OLD)], "one backup, and nothing left over"
+
+
+def test_a_rival_that_is_killed_in_the_middle_holds_nobody_up(modules, place):
+    begin(place, OLD)
+    steps = modules(placing(place)).steps
+    middle = next(number for number, step in enumerate(steps) if step["call"] == "rename")
+    begin(place, OLD)
+    done = modules.together(*[placing(place, event={"at": middle, "what": "kill"})] * 2, *[placing(place)] * 5)
+    assert all(not run.failed for run in done if not run.was_killed)
+    assert modules(placing(place)).said["changed"] is False
+    assert {name for name in files(place) if not name.endswith("~")} == {"app.pem"}
+    assert files(place)["app.pem"] == (MODE, NEW)
+
+
+# Known before the POST
+
+
+def hosts_that_cannot_take_it(tmp_path, disk):
+    """A directory for each way in which a host can be unfit, and the options of the look there."""
+    made = {}
+    for name in ("link", "dangling", "fifo", "everybody", "owner", "group", "foreign"):
+        made[name] = (tmp_path / name, {})
+        made[name][0].mkdir(mode=0o755)
+    (tmp_path / "precious").write_bytes(OLD)
+    (made["link"][0] / "app.pem").symlink_to(tmp_path / "precious")
+    (made["dangling"][0] / "app.pem").symlink_to("nowhere")
+    os.mkfifo(made["fifo"][0] / "app.pem")
+    made["everybody"][0].chmod(0o777)
+    made["owner"][1]["owner"] = "no-such-user"
+    made["group"][1]["group"] = "no-such-group"
+    (made["foreign"][0] / "app.pem").write_bytes(b"a database of somebody")
+    made["no directory"] = (tmp_path / "missing", {})
+    if os.geteuid() == 0:
+        made["device"] = (tmp_path / "device", {})
+        made["device"][0].mkdir()
+        os.mknod(made["device"][0] / "app.pem", 0o600 | stat.S_IFCHR, os.makedev(1, 3))
+        made["full"] = (disk(), {})
+        (made["full"][0] / "filler").write_bytes(b"x" * 1000 * 1024)
+        made["read-only"] = (disk(), {})
+        subprocess.run(["mount", "-o", "remount,ro", made["read-only"][0]], check=True)
+    return made
+
+
+def test_every_host_that_cannot_take_it_is_known_before_and_nothing_is_issued_for_nobody(atlas, modules, place, user_cert, tmp_path, disk):
+    unfit = hosts_that_cannot_take_it(tmp_path, disk)
+    looks = {name: modules(looking(where, **options)).said for name, (where, options) in unfit.items()}
+    for name, (where, options) in unfit.items():
+        refused = modules(placing(where, **options))
+        assert refused.failed, name
+        if name != "foreign":
+            assert looks[name]["placeable"] is False, name
+            assert looks[name]["placeable_reason"] in refused.msg
+    looks["down"] = {"unreachable": True, "msg": "Failed to connect"}
+
+    for check in (True, False):
+        run = user_cert(hosts=looks, check=check)
+        assert run.failed
+        assert run.said["reason"] == "nowhere_to_place"
+        assert all(name in run.msg for name in looks)
+        assert (posts(atlas), files(place)) == (0, {})
+
+    fit = tmp_path / "fit"
+    fit.mkdir()
+    run = user_cert(hosts={**looks, "fit": modules(looking(fit)).said})
+    assert not run.failed, run.msg
+    assert (run.said["place"], len(issued(atlas))) == (["fit"], 1)
+    assert set(run.said["not_placeable"]) | set(run.said["foreign"]) | set(run.said["unasked"]) == set(looks)
