@@ -32,10 +32,11 @@ options:
     choices: [html, prometheus, markdown, summary, fingerprint, failing]
     required: true
   looks:
-    description: What M(atlas.x509.atlas_pem_info) returned, each with C(host) and C(path) added. What has no C(state) could not be asked.
-    type: list
-    elements: dict
-    default: []
+    description:
+      - What was registered for M(atlas.x509.atlas_pem_info) on each host, by the name of the host, with or without a loop over paths.
+      - A host with nothing could not be asked, when others were.
+    type: dict
+    default: {}
   warning_days:
     description: How many days before its end a certificate expires soon.
     type: int
@@ -70,19 +71,19 @@ _value:
 """
 
 from ansible.errors import AnsibleFilterError
-from ansible_collections.atlas.x509.plugins.plugin_utils import _expiry, _markdown, _page, _prometheus
+from ansible_collections.atlas.x509.plugins.plugin_utils import _expiry, _looks, _markdown, _page, _prometheus
 
 FORMATS = ("html", "prometheus", "markdown", "summary", "fingerprint", "failing")
 
 
-def expiry_report(audit, format, looks=(), warning_days=30, critical_days=7, title="What expires"):  # noqa: A002  # that is the option's name
+def expiry_report(audit, format, looks=None, warning_days=30, critical_days=7, title="What expires"):  # noqa: A002  # that is the option's name
     """The report in that format."""
     if format not in FORMATS:
         raise AnsibleFilterError("expiry_report: '{0}' is no format; there are {1}".format(format, ", ".join(FORMATS)))
     if format == "failing":
         return _prometheus.failing("facts none")
     try:
-        found = _expiry.report(audit, looks, _limits(warning_days, critical_days))
+        found = _expiry.report(audit, _looks.from_hosts(looks or {}), _limits(warning_days, critical_days))
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = "{0}: {1}".format(type(error).__name__, error)
         raise AnsibleFilterError("expiry_report: this is not what atlas_user_cert_info and atlas_pem_info return ({0})".format(reason)) from error
@@ -97,7 +98,7 @@ def _limits(warning_days, critical_days):
 
 
 def _written(found, wanted, title):
-    line = "facts {0}; {1}".format(_expiry.summary(found), _expiry.fingerprint(found))
+    line = "facts {0}; {1}".format(_expiry.summary(found), _expiry.fingerprint(found, title))
     if wanted == "html":
         return _page.page(found, title, line)
     if wanted == "prometheus":

@@ -54,7 +54,7 @@ class User(NamedTuple):
     project: str
     username: str
     status: str
-    count: int
+    unexpired: int
     serial_hex: str | None
     expires: datetime | None
     days_left: int | None
@@ -109,7 +109,7 @@ class Report(NamedTuple):
         return not self.unread and not self.unasked
 
 
-def report(audit: Mapping[str, Any], looks: Iterable[Mapping[str, Any]] = (), limits: Limits = Limits()) -> Report:
+def report(audit: Mapping[str, Any], looks: Iterable[Mapping[str, Any]], limits: Limits) -> Report:
     """The report on what ``atlas_user_cert_info`` returned. A look is what ``atlas_pem_info`` returned, with ``host`` and ``path``."""
     checked_at = _time.parse_moment(str(audit["checked_at"]))
     names = _project_names(audit)
@@ -138,9 +138,10 @@ def report(audit: Mapping[str, Any], looks: Iterable[Mapping[str, Any]] = (), li
     )
 
 
-def fingerprint(found: Report) -> str:
+def fingerprint(found: Report, title: str) -> str:
     """What the report says, without the moment and the days that merely pass: two reports that differ in it differ in something else than time."""
     facts = [
+        title,
         found.limits,
         [user[:5] + (user.serial_hex, str(user.expires), [str(one) for one in user.others]) for user in found.users],
         found.unread,
@@ -202,7 +203,7 @@ def _user(
         project=names[one["project_id"]],
         username=str(one["username"]),
         status=_status(first_end, now, limits),
-        count=int(one["count"]),
+        unexpired=int(one["count"]),
         serial_hex=next((str(found["serial_hex"]) for found in certificates if found["serial_number"] == serial), None),
         expires=expires,
         days_left=_days(expires, now) if expires else None,

@@ -45,14 +45,14 @@ def _what_is_not_known(found: Report) -> list[str]:
 def _user(user: User) -> Iterable[str]:
     remarks = ["none of the hosts that were asked holds the newest one"] if user.nobody_has_the_newest else []
     remarks += ["{0} on another, until {1}".format(one.host, date(one.expires)) for one in user.outdated if one.expires]
-    remarks += [others_words(user)] if user.count > 1 else []
+    remarks += [others_words(user)] if user.unexpired > 1 else []
     return (
         STATUS[user.status].words,
         _text(user.username),
         _text(user.project),
         day(user.expires) if user.expires else "never had one, or it expired",
         str(user.days_left) if user.days_left is not None else "",
-        str(user.count),
+        str(user.unexpired),
         user.serial_hex or "",
         _text("; ".join(remarks)),
     )

@@ -15,12 +15,11 @@ import hashlib
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from ansible_collections.atlas.x509.plugins.plugin_utils import _words
 from ansible_collections.atlas.x509.plugins.plugin_utils._expiry import STATUSES, Report
 from ansible_collections.atlas.x509.plugins.plugin_utils._timeline import timeline
 from ansible_collections.atlas.x509.plugins.plugin_utils._visible import shortened, visible
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "roles" / "expiry_report" / "templates"
 
@@ -29,7 +28,7 @@ def page(found: Report, title: str, fingerprint: str) -> str:
     """The whole page."""
     environment = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     environment.filters.update(visible=visible, shortened=shortened, sha256=_sha256, date=_words.date, day=_words.day, days=_words.days)
-    projects = sorted({(one.project, one.project_id) for one in (*found.users, *found.unread)})
+    projects = sorted({(one.project, one.project_id) for one in found.users} | {(one.project, one.project_id) for one in found.unread})
     values: dict[str, Any] = {
         "report": found,
         "timeline": timeline(found),

@@ -60,7 +60,7 @@ def _metrics(found: Report) -> Iterator[_Metric]:
     yield _Metric(
         "atlas_x509_unexpired_certificates",
         "How many certificates of a database user are unexpired; with 0 it cannot log in.",
-        [(_labels(user.project_id, user.project, user.username), user.count) for user in found.users],
+        [(_labels(user.project_id, user.project, user.username), user.unexpired) for user in found.users],
     )
     if found.held:
         yield from _of_hosts(found)

@@ -69,7 +69,7 @@ class Bar(NamedTuple):
     width: float
     first: datetime
     last: datetime
-    count: int
+    size: int
     pieces: tuple[Piece, ...]
 
 

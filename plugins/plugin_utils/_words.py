@@ -9,9 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from ansible_collections.atlas.x509.plugins.plugin_utils._expiry import (
-    CRITICAL, FINE, MISSING, NEWEST, NOTHING, OLDER, UNASKED, UNKNOWN, UNLISTED, UNREAD, WARNING, User,
-)  # fmt: skip
+from ansible_collections.atlas.x509.plugins.plugin_utils import _expiry
 
 
 class Word(NamedTuple):
@@ -22,20 +20,20 @@ class Word(NamedTuple):
 
 
 STATUS = {
-    UNREAD: Word("?", "Not read"),
-    MISSING: Word("✕", "None"),
-    CRITICAL: Word("▲", "Critical"),
-    WARNING: Word("◆", "Soon"),
-    FINE: Word("●", "Fine"),
+    _expiry.UNREAD: Word("?", "Not read"),
+    _expiry.MISSING: Word("✕", "None"),
+    _expiry.CRITICAL: Word("▲", "Critical"),
+    _expiry.WARNING: Word("◆", "Soon"),
+    _expiry.FINE: Word("●", "Fine"),
 }
 
 HOLDS = {
-    NEWEST: "the newest",
-    OLDER: "an older one",
-    UNLISTED: "one that Atlas does not list",
-    UNKNOWN: "one of a user who is not in this report",
-    NOTHING: "no certificate",
-    UNASKED: "not asked",
+    _expiry.NEWEST: "the newest",
+    _expiry.OLDER: "an older one",
+    _expiry.UNLISTED: "one that Atlas does not list",
+    _expiry.UNKNOWN: "one of a user who is not in this report",
+    _expiry.NOTHING: "no certificate",
+    _expiry.UNASKED: "not asked",
 }
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -58,6 +56,6 @@ def days(count: int) -> str:
     return "today" if count == 0 else "in 1 day" if count == 1 else "in {0} days".format(count)
 
 
-def others_words(user: User) -> str:
+def others_words(user: _expiry.User) -> str:
     """That several are unexpired. After a renewal this is usual for a while, else the keys of some are lost or in unknown hands."""
-    return "{0} unexpired, the others until {1}".format(user.count, date(user.others[-1])) if user.others else "{0} unexpired".format(user.count)
+    return "{0} unexpired, the others until {1}".format(user.unexpired, date(user.others[-1])) if user.others else "{0} unexpired".format(user.unexpired)

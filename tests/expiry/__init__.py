@@ -79,16 +79,16 @@ class Audit:
         }
 
 
-def look(host, certificate, state="pair", path="/etc/app/mongodb.pem", **more):
-    """What ``atlas_pem_info`` found on that host, as the role hands it on."""
+def look(certificate, state="pair", path="/etc/app/mongodb.pem", **more):
+    """What ``atlas_pem_info`` found on a host."""
     facts = None
     if certificate:
         facts = {**certificate, "issuer_common_name": certificate["project_id"], "issuer": f"CN={certificate['project_id']}"}
-    return {"host": host, "path": path, "state": state, "certificate": facts, **more}
+    return {"location": path, "state": state, "certificate": facts, **more}
 
 
 def small():
-    """A handful of users with one of each trouble, and the hosts that hold their certificates; as (audit, looks)."""
+    """A handful of users with one of each trouble, and the hosts that hold their certificates; as (audit, looks by host)."""
     audit = Audit()
     billing = audit.user("billing", 5.2)
     audit.user("ledger", 12.4, 88.9)
@@ -101,23 +101,25 @@ def small():
     etl = audit.user("etl", 171.5, project=WAREHOUSE)
     audit.user("reports", 108.2, project=WAREHOUSE)
     audit.user("dashboards", 152.6, project=WAREHOUSE)
-    looks = [
-        look("pay-1", billing),
-        look("pay-2", billing),
-        look("ledger-1", ledger_new),
-        look("ledger-2", ledger_old),
-        look("search-1", search),
-        look("etl-1", etl),
-        look("etl-2", None, state="absent"),
-    ]
+    looks = {
+        "pay-1": look(billing),
+        "pay-2": look(billing),
+        "ledger-1": look(ledger_new),
+        "ledger-2": look(ledger_old),
+        "search-1": look(search),
+        "etl-1": look(etl),
+        "etl-2": look(None, state="absent"),
+    }
     return audit, looks
 
 
 def incomplete():
     """The same, with a list that could not be read and a host that was down."""
     audit, looks = small()
-    audit.fail("backup", "there is no database user 'backup' in project 5f0000000000000000000003: create it in Atlas with x509Type MANAGED, or check the name", WAREHOUSE)
-    looks.append({"host": "pay-3", "path": "/etc/app/mongodb.pem", "msg": "Failed to connect to the host via ssh: No route to host"})
+    why = "there is no database user 'backup' in project 5f0000000000000000000003: create it in Atlas with x509Type MANAGED, or check the name"
+    audit.fail("backup", why, WAREHOUSE)
+    down = "Failed to connect to the host via ssh: No route to host"
+    looks["pay-3"] = {"results": [{"item": "/etc/app/mongodb.pem", "unreachable": True, "msg": down}]}
     return audit, looks
 
 
@@ -127,6 +129,7 @@ def large(users=10_000, projects=100, seed=1):
     names = {f"6a{number:022x}": f"team-{number:03d}" for number in range(projects)}
     audit = Audit(names=names)
     for number in range(users):
-        days = dice.choice([(dice.uniform(28, 92),)] * 24 + [(dice.uniform(1, 30), dice.uniform(60, 92))] * 6 + [(dice.uniform(1, 30),)] + [(dice.uniform(90, 360),)] * 3)
+        usual, renewed, late, long = (dice.uniform(28, 92),), (dice.uniform(1, 30), dice.uniform(60, 92)), (dice.uniform(1, 30),), (dice.uniform(90, 360),)
+        (days,) = dice.choices([usual, renewed, late, long], [24, 6, 1, 3])
         audit.user(f"service-{number:05d}", *(() if number % 2500 == 7 else days), project=list(names)[number % projects])
     return audit
