@@ -27,6 +27,10 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         if "pad_base64" in arguments:
             return dict(result, failed=True, msg="pad_base64: is filled by the action plugin")
+        dest, wanted = os.path.expanduser(str(arguments.get("dest"))), str(arguments.get("serial_number"))
+        kept = _fetch.kept(dest, wanted)
+        if kept:  # the host is not bothered: in a loop over hosts that hold it, the first one that gives it is enough
+            return dict(result, changed=False, certificate=kept, msg="{0} on the controller holds certificate {1} already".format(dest, wanted))
         pad = secrets.token_bytes(_pem.MAX_SIZE)
         arguments["pad_base64"] = base64.b64encode(pad).decode("ascii")
         found = self._execute_module(module_name="atlas.x509.atlas_pem_fetch", module_args=arguments, task_vars=task_vars)
@@ -35,7 +39,6 @@ class ActionModule(ActionBase):
         result.update(found)
         if found.get("failed"):
             return result
-        dest = os.path.expanduser(arguments["dest"])
         try:
             if veiled is None:  # check mode
                 result["changed"] = _fetch.would_keep(dest, found["certificate"])

@@ -26,8 +26,9 @@ class ActionModule(ActionBase):
         wrap_async = self._task.async_val and not self._connection.has_native_async
         result.update(self._execute_module(module_name=self._task.action, module_args=arguments, task_vars=task_vars, wrap_async=wrap_async))
         given = result.get("invocation", {}).get("module_args", {})
-        if given.get("hosts"):
-            given["hosts"] = "(the looks of {0} hosts)".format(len(given["hosts"]))  # a job event need not hold them again
+        for option in ("hosts", "elsewhere"):
+            if given.get(option):
+                given[option] = "({0} looks)".format(len(given[option]))  # a job event need not hold them again
         if not wrap_async:
             self._remove_tmp_path(self._connection._shell.tmpdir)
         return result

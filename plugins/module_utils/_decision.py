@@ -32,23 +32,39 @@ class Wanted(NamedTuple):
     max_unexpired: int = 10
 
 
+class Elsewhere(NamedTuple):
+    """What lies at a place that may hold the certificate, and that nothing is brought to: a host outside the batch, another path."""
+
+    host: str
+    location: str
+    look: Look
+
+
 class Host(NamedTuple):
     """What ``atlas_pem_info`` found on one host: ``look`` is None when it could not be asked, ``obstacle`` says why a PEM
-    cannot be placed there, ``attributes_differ`` names what a holder's owner, group or mode should be otherwise."""
+    cannot be placed there, ``attributes_differ`` names what a holder's owner, group or mode should be otherwise. ``also`` is
+    what it found at other paths of the host."""
 
     name: str
     look: Optional[Look]
     obstacle: Optional[str] = None
     attributes_differ: Tuple[str, ...] = ()
+    location: str = ""
+    also: Tuple[Elsewhere, ...] = ()
 
 
 class Seen(NamedTuple):
-    """What there is: Atlas's list, the file at ``path``, what a run that died left there, and the hosts (None: not asked)."""
+    """What there is: Atlas's list, the file at ``path``, what a run that died left there, and the hosts (None: not asked).
+
+    ``elsewhere`` is what other places hold, and ``unasked`` names hosts that may hold it and could not be asked.
+    """
 
     listed: Tuple[Certificate, ...]
     file: Look = Look("absent")
     leftover: Look = Look("absent")
     hosts: Optional[Tuple[Host, ...]] = None
+    elsewhere: Tuple[Elsewhere, ...] = ()
+    unasked: Tuple[str, ...] = ()
 
 
 class Verdict(NamedTuple):
@@ -104,12 +120,28 @@ class Case:
         """When renewal of this certificate is due."""
         return renew_at(certificate, self.wanted.renew_before)
 
+    def sources(self) -> List[Elsewhere]:
+        """Where the current certificate can be had from; hosts that should hold it come first, because they were asked last."""
+        hosts = self.seen.hosts or ()
+        proper = [Elsewhere(host.name, host.location, host.look) for host in hosts if host.look]
+        return [place for place in proper + self.other_places() if self.holds_current(place.look)]
+
+    def other_places(self) -> List[Elsewhere]:
+        """The places that only tell who holds what."""
+        return [place for host in self.seen.hosts or () for place in host.also] + list(self.seen.elsewhere)
+
+    def unasked(self) -> List[str]:
+        """The hosts that may hold the certificate and could not be asked."""
+        return [host.name for host in self.seen.hosts or () if host.look is None] + list(self.seen.unasked)
+
     def _looks(self) -> List[Optional[Look]]:
-        return [self.seen.file, self.seen.leftover] + [host.look for host in self.seen.hosts or ()]
+        hosts = [host.look for host in self.seen.hosts or ()]
+        return [self.seen.file, self.seen.leftover] + hosts + [place.look for place in self.other_places()]
 
 
 class Plan(NamedTuple):
-    """The answer. Certificates are in the order of issue; ``place``, ``adjust``, ``holders`` and ``unasked`` are host names.
+    """The answer. Certificates are in the order of issue; ``place``, ``adjust``, ``holders`` and ``unasked`` are host names, and
+    ``sources`` are pairs of a host and the path where it holds the current certificate.
 
     ``at_path`` is the certificate in the file at ``path``, whatever it is worth; ``is_reserved`` says that another run works there, or died.
 
@@ -131,6 +163,7 @@ class Plan(NamedTuple):
     place: Tuple[str, ...] = ()
     adjust: Tuple[str, ...] = ()
     holders: Tuple[str, ...] = ()
+    sources: Tuple[Tuple[str, str], ...] = ()
     unasked: Tuple[str, ...] = ()
     foreign: Dict[str, str] = {}  # noqa: RUF012 - never changed
     not_placeable: Dict[str, str] = {}  # noqa: RUF012 - never changed
@@ -241,8 +274,22 @@ def nowhere_to_place(case: Case) -> Optional[Verdict]:
     return Verdict(REFUSE, "nowhere_to_place", "none of the hosts could take the PEM ({0})".format(reasons))
 
 
+def holder_not_asked(case: Case) -> Optional[Verdict]:
+    """A newer certificate that would do is listed, and a host that may hold it could not be asked: it is unknown, not lost."""
+    newest, unasked = case.unexpired[-1] if case.unexpired else None, case.unasked()
+    if case.wanted.force or case.current is None or newest is None or not unasked or case.wanted.on_orphan == "reissue":
+        return None
+    if newest.serial == case.current.serial or _is_due(case, newest):
+        return None
+    why = (
+        "certificate {0} is due to be replaced, and {1} ({2}) was issued after it; a host that may hold that one could not be asked: {3}. Run "
+        "again when it can be, or, if the key is lost, set on_orphan: reissue (user_cert_on_orphan) to issue another certificate"
+    )
+    return Verdict(REFUSE, "holder_not_asked", why.format(case.current.serial, newest.serial, iso(newest.not_after), _few(unasked)))
+
+
 RULES = (foreign_pem, forced, none_unexpired, orphaned, rotation_asked, renewal_due, held)  # type: Tuple[Rule, ...]
-GUARDS = (too_many_unexpired, nowhere_to_place)  # type: Tuple[Rule, ...]
+GUARDS = (too_many_unexpired, holder_not_asked, nowhere_to_place)  # type: Tuple[Rule, ...]
 
 
 def _plan(case: Case, verdict: Verdict) -> Plan:
@@ -266,7 +313,8 @@ def _plan(case: Case, verdict: Verdict) -> Plan:
         place=tuple(host.name for host in case.takers() if issuing or host.name not in holders),
         adjust=tuple(host.name for host in hosts if not issuing and host.name in holders and host.attributes_differ),
         holders=holders,
-        unasked=tuple(host.name for host in hosts if host.look is None),
+        sources=tuple((place.host, place.location) for place in case.sources()),
+        unasked=tuple(case.unasked()),
         foreign={host.name: host.look.describe() for host in hosts if host.look and case.is_foreign(host.look)},
         not_placeable={
             host.name: host.obstacle
@@ -280,10 +328,16 @@ def _leftover(case: Case) -> Optional[str]:
     if case.seen.leftover.state in ("absent", "empty"):
         return None
     found = case.holding(case.seen.leftover)
-    elsewhere = [case.holding(case.seen.file)] + [case.holding(host.look) for host in case.seen.hosts or ()]
-    if found and any(one and one.serial == found.serial for one in elsewhere):
+    others = [case.seen.file] + [host.look for host in case.seen.hosts or ()] + [place.look for place in case.other_places()]
+    if found and any(one and one.serial == found.serial for one in map(case.holding, others)):
         return "discard"
     return "adopt" if found and case.holds_current(case.seen.leftover) else "warn"
+
+
+def _is_due(case: Case, one: Certificate) -> bool:
+    """Whether this certificate would have to be replaced itself."""
+    moment = case.wanted.rotate_before
+    return (moment is not None and one.issued_at < moment) or case.now >= case.renew_at(one)
 
 
 def _count(number: int) -> str:
@@ -298,15 +352,16 @@ def _enumerate(certificates: Tuple[Certificate, ...]) -> str:
 def _nobody(case: Case) -> str:
     if case.seen.hosts is None:
         return "{0} does not hold".format(case.wanted.path)
-    unasked = [host.name for host in case.seen.hosts if host.look is None]
+    unasked = case.unasked()
     asked = [host.name for host in case.seen.hosts if host.look is not None]
+    asked += sorted({place.host for place in case.seen.elsewhere} - set(asked))
     return "neither {0} nor any host that was asked ({1}{2}) holds".format(
         case.wanted.path, _few(asked) or "none", "; could not be asked: {0}".format(_few(unasked)) if unasked else ""
     )
 
 
-def _few(names: List[str]) -> str:
-    return ", ".join(names[:10]) + (" and {0} more".format(len(names) - 10) if len(names) > 10 else "")
+def _few(names: List[str], most: int = 10) -> str:
+    return ", ".join(names[:most]) + (" and {0} more".format(len(names) - most) if len(names) > most else "")
 
 
 def _newer(case: Case) -> str:
@@ -322,6 +377,9 @@ def _where(case: Case) -> str:
     count = sum(1 for host in case.seen.hosts or () if case.holds_current(host.look))
     if count:
         places.append("on {0} of {1} hosts".format(count, len(case.seen.hosts or ())))
+    elif case.sources():
+        names = ["{0} ({1})".format(place.host, place.location) for place in case.sources()]
+        places.append("on {0}".format(_few(names, 3)))
     return " and ".join(places) or "by what an earlier run left beside {0}".format(case.wanted.path)
 
 

@@ -55,7 +55,7 @@ def survey(client: Client, request: Request) -> Plan:
     listed = tuple(client.certificates(wanted.project_id, wanted.username))
     # In this order: what a rival has issued by now is in its reservation, or by the time of the second look at path.
     leftover = _pem.look_at_answer(pending_path(wanted.path))
-    seen = Seen(listed, _pem.look_at(wanted.path), leftover, request.hosts)
+    seen = Seen(listed, _pem.look_at(wanted.path), leftover, request.hosts, request.elsewhere, request.unasked)
     now = client.now()
     if wanted.rotate_before and wanted.rotate_before > now:
         raise OptionError(

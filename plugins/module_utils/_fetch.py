@@ -5,9 +5,9 @@
 """Bring a PEM back from a host, unreadable on the way. The module's half runs on managed hosts: standard library only."""
 
 import os
-from typing import Any, Mapping
+from typing import Any, Dict, Mapping, Optional
 
-from ansible_collections.atlas.x509.plugins.module_utils import _pem
+from ansible_collections.atlas.x509.plugins.module_utils import _pem, _results
 from ansible_collections.atlas.x509.plugins.module_utils._errors import PemError, StoreError
 from ansible_collections.atlas.x509.plugins.module_utils._store import Attributes, Reservation, apply_attributes, differing, obstacle, sweep
 
@@ -21,6 +21,14 @@ def veil(pem: bytes, pad: bytes) -> bytes:
 
 unveil = veil
 """The same operation undoes it."""
+
+
+def kept(dest: str, serial_number: str) -> Optional[Dict[str, Any]]:
+    """The facts of the wanted PEM when it is at ``dest`` already, for its owner only; None otherwise."""
+    there = _pem.look_at(dest)
+    if there.state != "pair" or there.certificate is None or str(there.certificate.serial) != serial_number or differing(dest, Attributes()):
+        return None
+    return _results.certificate(there.certificate)
 
 
 def keep(dest: str, pem: bytes, expected: Mapping[str, Any]) -> bool:

@@ -40,12 +40,13 @@ def _certificate(done: Outcome, request: Request) -> Optional[Dict[str, Any]]:
 def _sentence(done: Outcome, request: Request, foreseen: bool) -> str:
     why, user = done.plan.verdict.why, request.wanted.username
     if done.certificate is None:
-        return "{0}: would issue a certificate, because {1}".format(user, why)
+        return "{0}: would issue a certificate, because {1}{2}".format(user, why, _unasked(done.plan.unasked))
     until = "expires at {0} ({1} days left)".format(
         _time.iso(done.certificate.not_after), (done.certificate.not_after - done.plan.now) // _time.DAY
     )
     if done.plan.verdict.decision == ISSUE:
-        return "{0}: issued certificate {1}, because {2}; it {3}".format(user, done.certificate.serial, why, until)
+        issued = "{0}: issued certificate {1}, because {2}; it {3}{4}"
+        return issued.format(user, done.certificate.serial, why, until, _unasked(done.plan.unasked))
     if done.plan.leftover == "adopt":
         verb = "would be put" if foreseen else "was put"
         text = "{0}: {1}; it {2} in place at {3} and {4}"
@@ -54,10 +55,15 @@ def _sentence(done: Outcome, request: Request, foreseen: bool) -> str:
 
 
 def _lacking(place: Tuple[str, ...]) -> str:
-    if not place:
-        return ""
-    names = ", ".join(place[:5]) + (" and {0} more".format(len(place) - 5) if len(place) > 5 else "")
-    return "; {0} {1} it".format(names, "gets" if len(place) == 1 else "get")
+    return "; {0} {1} it".format(_few(place), "gets" if len(place) == 1 else "get") if place else ""
+
+
+def _unasked(names: Tuple[str, ...]) -> str:
+    return "; could not be asked: {0}".format(_few(names)) if names else ""
+
+
+def _few(names: Tuple[str, ...]) -> str:
+    return ", ".join(names[:5]) + (" and {0} more".format(len(names) - 5) if len(names) > 5 else "")
 
 
 def _diff(done: Outcome, request: Request) -> Dict[str, str]:

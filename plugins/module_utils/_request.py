@@ -4,12 +4,13 @@
 
 """What the user asks ``atlas_user_cert`` for, checked before anything is sent."""
 
-from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Tuple
 
 from ansible_collections.atlas.x509.plugins.module_utils import _options, _time
-from ansible_collections.atlas.x509.plugins.module_utils._decision import Host, Wanted
+from ansible_collections.atlas.x509.plugins.module_utils._decision import Elsewhere, Host, Wanted
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
-from ansible_collections.atlas.x509.plugins.module_utils._results import look_from
+from ansible_collections.atlas.x509.plugins.module_utils._pem import Look
+from ansible_collections.atlas.x509.plugins.module_utils._results import report_from
 from ansible_collections.atlas.x509.plugins.module_utils._store import Attributes, attributes, obstacle
 
 SPEC = {
@@ -21,13 +22,17 @@ SPEC = {
     "rotate_before": {"type": "str"},
     "force": {"type": "bool", "default": False},
     "hosts": {"type": "dict"},
+    "elsewhere": {"type": "list", "elements": "dict"},
     "on_orphan": {"type": "str", "choices": ["fail", "reissue"], "default": "fail"},
     "max_unexpired": {"type": "int", "default": 10},
 }  # type: Dict[str, Dict[str, Any]]
 
 
 class Request(NamedTuple):
-    """All that was asked for. ``hosts`` is None when the file at ``wanted.path`` is the only holder."""
+    """All that was asked for. ``hosts`` is None when the file at ``wanted.path`` is the only holder.
+
+    ``elsewhere`` and ``unasked`` are what :class:`Seen` has under these names.
+    """
 
     wanted: Wanted
     months: int
@@ -35,6 +40,8 @@ class Request(NamedTuple):
     backup: bool = False
     create_directory: bool = False
     hosts: Optional[Tuple[Host, ...]] = None
+    elsewhere: Tuple[Elsewhere, ...] = ()
+    unasked: Tuple[str, ...] = ()
 
 
 def request(options: Mapping[str, Any], environment: Mapping[str, str]) -> Request:
@@ -59,7 +66,15 @@ def request(options: Mapping[str, Any], environment: Mapping[str, str]) -> Reque
     problem = obstacle(wanted.path, wanted_attributes, options["create_directory"])
     if problem:
         raise OptionError(problem)
-    return Request(wanted, months, wanted_attributes, options["backup"], options["create_directory"], _hosts(options["hosts"]))
+    return Request(
+        wanted,
+        months,
+        wanted_attributes,
+        options["backup"],
+        options["create_directory"],
+        _hosts(options["hosts"]),
+        *_elsewhere(options["elsewhere"])
+    )
 
 
 def _renew_before(text: str, months: int) -> _time.Span:
@@ -86,6 +101,25 @@ def _rotate_before(text: Optional[str]) -> Any:
 
 
 def _hosts(given: Optional[Mapping[str, Any]]) -> Optional[Tuple[Host, ...]]:
-    if given is None:
-        return None
-    return tuple(Host(str(name), *look_from(value, "hosts: " + str(name))) for name, value in given.items())
+    return None if given is None else tuple(_host(str(name), value) for name, value in given.items())
+
+
+def _host(name: str, value: Any) -> Host:
+    found = report_from(value, "hosts: " + name)
+    return Host(name, found.look, found.obstacle, found.attributes_differ, found.location, _places(name, found.also))
+
+
+def _elsewhere(given: Optional[List[Mapping[str, Any]]]) -> Tuple[Tuple[Elsewhere, ...], Tuple[str, ...]]:
+    """What other places hold, and the hosts of which nothing is known from any of these reports."""
+    places, names = [], []  # type: List[Elsewhere], List[str]
+    for name, value in ((str(name), value) for reports in given or () for name, value in reports.items()):
+        found = report_from(value, "elsewhere: " + name)
+        here = ((found.location, found.look),) if found.look else ()  # type: Tuple[Tuple[str, Look], ...]
+        places.extend(_places(name, here + found.also))
+        names.append(name)
+    known = {place.host for place in places}
+    return tuple(places), tuple(name for name in dict.fromkeys(names) if name not in known)
+
+
+def _places(name: str, found: Iterable[Tuple[str, Look]]) -> Tuple[Elsewhere, ...]:
+    return tuple(Elsewhere(name, location, look) for location, look in found)

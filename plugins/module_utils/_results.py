@@ -8,7 +8,7 @@ Serial numbers are strings: they have up to 63 bits, and JavaScript, so the AWX 
 """
 
 from datetime import datetime
-from typing import Any, Dict, List, Mapping, Optional, Tuple
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ansible_collections.atlas.x509.plugins.module_utils import _time
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
@@ -57,21 +57,31 @@ def look(found: Look) -> Dict[str, Any]:
     }
 
 
-def look_from(value: Any, where: str) -> Tuple[Optional[Look], Optional[str], Tuple[str, ...]]:
-    """A look, the obstacle and the differing attributes from what ``atlas_pem_info`` returned on one host.
+_PLACED = "file"
+"""The state in what ``atlas_pem`` returns: AnsibleModule puts its own word for a regular file there, for every result with a ``path``."""
 
-    None for a host that could not be asked (unreachable, failed): its result has no ``state``.
-    """
+
+class Report(NamedTuple):
+    """What ``atlas_pem_info`` or ``atlas_pem`` returned on a host, as we know it: ``look`` is None for a host that could not be asked
+    (unreachable, failed), whose result has no ``state``. ``also`` are the locations of other paths and what lies there."""
+
+    look: Optional[Look] = None
+    obstacle: Optional[str] = None
+    attributes_differ: Tuple[str, ...] = ()
+    location: str = ""
+    also: Tuple[Tuple[str, Look], ...] = ()
+
+
+def report_from(value: Any, where: str) -> Report:
+    """The report in what ``atlas_pem_info`` returned on one host; ``where`` names it for :class:`OptionError`."""
     if not isinstance(value, Mapping) or not value.get("state"):
-        return None, None, ()
-    facts = value.get("certificate")
+        return Report()
+    reason = None if value.get("placeable", True) else str(value.get("placeable_reason") or "a PEM cannot be placed there")
     try:
-        known = _certificate_from(facts) if facts else None
-        differing = tuple(value.get("attributes_differ") or ())
+        also = tuple((str(one["location"]), _look_from(one)) for one in value.get("also") or ())
+        return Report(_look_from(value), reason, tuple(value.get("attributes_differ") or ()), str(value.get("location") or value.get("path") or ""), also)
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         raise OptionError("{0}: not what atlas_pem_info returns".format(where)) from None
-    reason = None if value.get("placeable", True) else str(value.get("placeable_reason") or "a PEM cannot be placed there")
-    return Look(str(value["state"]), value.get("detail"), known), reason, differing
 
 
 def failure(error: AtlasX509Error) -> Dict[str, Any]:
@@ -98,7 +108,8 @@ def plan(decided: Any) -> Dict[str, Any]:
             place=list(decided.place),
             adjust=list(decided.adjust),
             holders=list(decided.holders),
-            source=decided.holders[0] if decided.holders else None,
+            source=decided.sources[0][0] if decided.sources else None,
+            sources=[{"host": host, "path": path} for host, path in decided.sources],
             foreign=dict(decided.foreign),
             not_placeable=dict(decided.not_placeable),
             unasked=list(decided.unasked),
@@ -115,6 +126,12 @@ def _hex(serial: int) -> str:
     """Whole bytes, as ``openssl x509 -serial`` prints them."""
     digits = "{0:X}".format(abs(serial))
     return "{0}{1}{2}".format("-" if serial < 0 else "", "0" * (len(digits) % 2), digits)
+
+
+def _look_from(value: Mapping[str, Any]) -> Look:
+    facts = value.get("certificate")
+    state = "pair" if value["state"] == _PLACED and facts else str(value["state"])
+    return Look(state, value.get("detail"), _certificate_from(facts) if facts else None)
 
 
 def _certificate_from(facts: Mapping[str, Any]) -> Certificate:

@@ -36,6 +36,13 @@ options:
     description:
       - What O(atlas.x509.atlas_pem#module:verify_uri) will be. No login is tried; RV(placeable) is V(false) when none could be tried from this host.
     type: str
+  also_at:
+    description:
+      - Other paths on the host where the PEM of the same O(username) may lie, because another application has one of its own.
+      - They only tell who holds what, see RV(also).
+    type: list
+    elements: path
+    default: []
 extends_documentation_fragment:
   - atlas.x509.attributes.info
 seealso:
@@ -69,6 +76,33 @@ username:
   returned: success
   type: str
   sample: app
+also_at:
+  description: The option O(also_at), as it is.
+  returned: success
+  type: list
+  elements: str
+  sample: [/etc/reporting/mongodb.pem]
+also:
+  description: Those of O(also_at) that hold a certificate of O(username) with its own key.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    location:
+      description: The path.
+      type: str
+      returned: always
+      sample: /etc/reporting/mongodb.pem
+    state:
+      description: Always V(pair).
+      type: str
+      returned: always
+      sample: pair
+    certificate:
+      description: The certificate, as in RV(certificate).
+      type: dict
+      returned: always
+      sample: {serial_number: "5433027191242719574"}
 exists:
   description: Whether anything is there.
   returned: success
@@ -165,10 +199,23 @@ from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
 
 
+def _also(paths, path, username):
+    looks = ((other, _pem.look_at(other)) for other in paths if other != path)
+    return [
+        {"location": other, "state": look.state, "certificate": _results.certificate(look.certificate)}
+        for other, look in looks
+        if look.state == "pair" and look.certificate.common_name == username
+    ]
+
+
 def main():
     module = AnsibleModule(
         argument_spec=dict(
-            _file_options.ATTRIBUTES, path={"type": "path", "required": True}, username={"type": "str"}, verify_uri={"type": "str"}
+            _file_options.ATTRIBUTES,
+            path={"type": "path", "required": True},
+            username={"type": "str"},
+            also_at={"type": "list", "elements": "path", "default": []},
+            verify_uri={"type": "str"},
         ),
         supports_check_mode=True,
     )
@@ -189,6 +236,8 @@ def main():
         placeable=problem is None,
         placeable_reason=problem,
         attributes_differ=place.differing,
+        also_at=module.params["also_at"],
+        also=_also(module.params["also_at"], path, module.params["username"]),
         **_results.look(_pem.look_at(path))
     )
 

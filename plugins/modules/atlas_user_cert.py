@@ -67,6 +67,13 @@ options:
       - A host that could not be asked may be given too; it counts as unknown.
       - With it the module returns which hosts should get the PEM, and from which host it can be had.
     type: dict
+  elsewhere:
+    description:
+      - What M(atlas.x509.atlas_pem_info) or M(atlas.x509.atlas_pem) returned at other places that may hold the certificate, as a list of
+        dictionaries by host name. Nothing is brought to these places; they only tell who holds what.
+      - A host of which no entry has a result counts as one that could not be asked.
+    type: list
+    elements: dict
   on_orphan:
     description:
       - What to do when Atlas lists unexpired certificates and nobody who was asked holds the key of one.
@@ -142,7 +149,7 @@ decision:
 reason:
   description:
     - The rule that decided. V(none_unexpired), V(orphaned), V(rotation_asked), V(renewal_due) and V(forced) issue, V(held) keeps.
-    - V(foreign_pem), V(orphaned), V(too_many_unexpired) and V(nowhere_to_place) refuse.
+    - V(foreign_pem), V(orphaned), V(too_many_unexpired), V(holder_not_asked) and V(nowhere_to_place) refuse.
   returned: when a decision was reached
   type: str
   sample: held
@@ -265,10 +272,26 @@ holders:
   elements: str
   sample: [web1, web2]
 source:
-  description: A host from which the current certificate can be had; V(null) when none holds it.
+  description: The first host of RV(sources); V(null) when none holds the current certificate.
   returned: when a decision was reached and O(hosts) is given
   type: str
   sample: web1
+sources:
+  description: Where the current certificate can be had from, on O(hosts) and O(elsewhere).
+  returned: when a decision was reached and O(hosts) is given
+  type: list
+  elements: dict
+  contains:
+    host:
+      description: The host.
+      type: str
+      returned: always
+      sample: web1
+    path:
+      description: The path there.
+      type: str
+      returned: always
+      sample: /etc/app/mongodb.pem
 foreign:
   description: The hosts on which something else lies at that path, and what.
   returned: when a decision was reached and O(hosts) is given
@@ -280,7 +303,7 @@ not_placeable:
   type: dict
   sample: {web4: "path: no space is left in /etc/app"}
 unasked:
-  description: The hosts that could not be asked.
+  description: The hosts of O(hosts) and O(elsewhere) that could not be asked.
   returned: when a decision was reached and O(hosts) is given
   type: list
   elements: str

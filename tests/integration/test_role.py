@@ -12,33 +12,13 @@ import sys
 from datetime import datetime, timedelta, timezone
 
 import pytest
-import yaml
 from ansible_collections.atlas.x509.plugins.module_utils import _pem
-from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, FakeAtlas
-
-API_KEY = {"public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
-RECAP = re.compile(r"^(\S+)\s+: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
+from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, FakeAtlas
+from plays import Plays
 
 
-class Fleet:
-    """Hosts that are folders, one play that applies the role to them, and the fake service that they share."""
-
-    def __init__(self, folder, ansible, atlas):
-        self.folder = folder
-        self.ansible = ansible
-        self.atlas = atlas
-        self.hosts = {}
-        self.play = {
-            "hosts": "shop",
-            "gather_facts": False,
-            "module_defaults": {"group/atlas.x509.atlas": {"base_url": atlas.url, "project_id": DEMO_PROJECT, **API_KEY}},
-            "tasks": [{"name": "Keep the certificate", "ansible.builtin.include_role": {"name": "atlas.x509.user_cert"}}],
-            "vars": {
-                "user_cert_username": "app",
-                "user_cert_parking_dir": f"{folder}/parking",
-            },
-        }
-        self.output = ""
+class Fleet(Plays):
+    """Hosts that are folders."""
 
     def add(self, *names, **variables):
         for name in names:
@@ -46,21 +26,9 @@ class Fleet:
             here = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
             self.hosts[name] = {**here, **variables, "user_cert_path": f"{self.folder}/{name}/mongodb.pem"}
 
-    def run(self, *arguments, fails=False, environment=None, **variables):
-        """Run the play; what each host came to, as {host: "ok" | "changed" | "failed"}."""
-        play = dict(self.play, vars=dict(self.play["vars"], **variables))
-        (self.folder / "inventory.yml").write_text(yaml.safe_dump({"shop": {"hosts": self.hosts}}))
-        (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
-        self.output = self.ansible(
-            "ansible-playbook", "-i", self.folder / "inventory.yml", self.folder / "play.yml", *arguments, fails=fails, **environment or {}
-        )
-        assert "PRIVATE KEY" not in self.output
-        recap = RECAP.findall(self.output)
-        assert recap, self.output
-        return {
-            host: "failed" if int(failed) or int(unreachable) else "changed" if int(changed) else "ok"
-            for host, changed, unreachable, failed in recap
-        }
+    def run(self, *arguments, **more):
+        came = super().run(*arguments, **more)
+        return {host: "failed" if word == "unreachable" else word for host, word in came.items()}
 
     def look(self, host):
         return _pem.look_at(str(self.folder / host / "mongodb.pem"))
@@ -69,9 +37,6 @@ class Fleet:
         """What each host holds: its serial number, or the state of the file when it is no pair."""
         looks = {host: self.look(host) for host in self.hosts}
         return {host: str(look.certificate.serial) if look.state == "pair" else look.state for host, look in looks.items()}
-
-    def issued(self):
-        return [entry.issued for entry in self.atlas.state.journal if entry.issued]
 
     def place(self, host, **age):
         """Give a host a PEM that the service has issued in the past; returns its serial number."""
@@ -84,10 +49,6 @@ class Fleet:
     def wipe(self, *names):
         for name in names:
             (self.folder / name / "mongodb.pem").unlink()
-
-    def parked(self):
-        parking = self.folder / "parking"
-        return sorted(path.name for path in parking.iterdir()) if parking.exists() else None
 
 
 @pytest.fixture
@@ -381,7 +342,7 @@ def test_the_only_holder_that_went_away_fails_the_host_that_needs_the_pem(fleet)
     fleet.add("web1", "web2")
     serial = fleet.place("web1", days_left=60)
     # A connection that works once: the look is the first thing that runs on the host.
-    fleet.hosts["web1"]["ansible_connection"] = "{{ 'local' if __user_cert_ask is not defined else 'ssh' }}"
+    fleet.hosts["web1"]["ansible_connection"] = "{{ 'local' if __user_cert_plan is not defined else 'ssh' }}"
     fleet.hosts["web1"].update(ansible_host="127.0.0.1", ansible_port=1)
 
     assert fleet.run(fails=True)["web2"] == "failed"

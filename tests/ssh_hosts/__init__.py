@@ -14,6 +14,7 @@ hosts differ by their addresses.
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -22,10 +23,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from .disguise import AUTHORIZED, Disguise
+
 _CONFIG = """\
 ListenAddress {address}:{port}
 HostKey {folder}/host_key
 AuthorizedKeysFile {authorized}
+LogLevel VERBOSE
 PidFile none
 StrictModes no
 UsePAM no
@@ -34,8 +38,6 @@ PermitRootLogin yes
 MaxStartups 100:30:200
 Subsystem sftp internal-sftp
 """
-# The mount point is the same everywhere; what lies behind it is the host's own.
-_START = 'hostname "$1" && mount --bind "$2/files" "$3" && exec "$4" -D -e -f "$2/sshd_config"'
 
 
 def missing() -> str | None:
@@ -51,12 +53,16 @@ def missing() -> str | None:
 
 class SshHosts:
     """``with SshHosts(folder, names) as hosts``: ``hosts.inventory`` is ready for Ansible, ``hosts.path`` is the directory that
-    every host sees as its own, ``hosts.files(name)`` is where it lies on this machine."""
+    every host sees as its own, ``hosts.files(name)`` is where it lies on this machine.
 
-    def __init__(self, folder: Path, names: list[str], network: int = 1) -> None:
+    With ``disguise``, hosts have accounts of their own, see there; then ``hosts.path`` is below ``/srv``, where everybody may go.
+    """
+
+    def __init__(self, folder: Path, names: list[str], network: int = 1, disguise: Disguise | None = None) -> None:
         self.folder = folder
         self.names = list(names)
-        self.path = folder / "host"
+        self.path = Path("/srv") if disguise else folder / "host"
+        self._disguise = disguise
         self.port = 0  # claimed on entry
         self._network = network
         self._claimed: socket.socket | None = None
@@ -64,9 +70,11 @@ class SshHosts:
 
     def __enter__(self) -> SshHosts:
         Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges
-        self.path.mkdir(parents=True)
+        self.path.mkdir(parents=True, exist_ok=True)
         self._run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / "key"))
         self._claim()
+        if self._disguise:
+            self._disguise.prepare(self.folder / "etc", self.path, (self.folder / "key.pub").read_text())
         try:
             for name in self.names:
                 self._prepare(name)
@@ -114,7 +122,7 @@ class SshHosts:
         home = self.folder / name
         with open(home / "sshd.log", "ab") as log:
             self._processes[name] = subprocess.Popen(
-                [*_unshare(), "sh", "-c", _START, "sh", name, str(home), str(self.path), _program("sshd")],
+                [*_unshare(), "sh", "-c", self._script(name)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -134,11 +142,25 @@ class SshHosts:
         self._claimed.bind((f"127.{self._network}.255.254", 0))
         self.port = self._claimed.getsockname()[1]
 
+    def sessions(self, name: str) -> int:
+        """How many commands this host was told to run so far: with pipelining, one for every module."""
+        return (self.folder / name / "sshd.log").read_text().count("Starting session: command")
+
+    def _script(self, name: str) -> str:
+        """The mount points are the same everywhere; what lies behind them is the host's own, or that of its disguise."""
+        mounts = {str(self.path): self.files(name), **(self._disguise.mounts if self._disguise else {})}
+        steps = [["hostname", name], *(["mount", "--bind", str(source), target] for target, source in mounts.items())]
+        steps.append(["exec", _program("sshd"), "-D", "-e", "-f", str(self.folder / name / "sshd_config")])
+        return " && ".join(map(shlex.join, steps))
+
     def _prepare(self, name: str) -> None:
         home = self.folder / name
         (home / "files").mkdir(parents=True)
+        if self._disguise:
+            self._disguise.make_homes(home / "files")
         self._run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "host_key"))
-        config = _CONFIG.format(address=self.address(name), port=self.port, folder=home, authorized=self.folder / "key.pub")
+        authorized = AUTHORIZED if self._disguise else self.folder / "key.pub"
+        config = _CONFIG.format(address=self.address(name), port=self.port, folder=home, authorized=authorized)
         (home / "sshd_config").write_text(config)
         public = " ".join((home / "host_key.pub").read_text().split()[:2])
         with open(self.folder / "known_hosts", "a", encoding="ascii") as known:

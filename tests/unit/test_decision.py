@@ -76,7 +76,7 @@ def test_the_rules_are_asked_in_the_order_of_the_design():
     assert [rule.__name__ for rule in RULES] == [
         "foreign_pem", "forced", "none_unexpired", "orphaned", "rotation_asked", "renewal_due", "held",
     ]  # fmt: skip
-    assert [guard.__name__ for guard in GUARDS] == ["too_many_unexpired", "nowhere_to_place"]
+    assert [guard.__name__ for guard in GUARDS] == ["too_many_unexpired", "holder_not_asked", "nowhere_to_place"]
 
 
 @pytest.mark.parametrize(

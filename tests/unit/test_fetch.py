@@ -104,6 +104,16 @@ def test_the_same_pem_is_not_written_twice(dest):
     assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
 
 
+def test_what_is_kept_already_need_not_be_brought_unless_others_could_read_it(dest):
+    serial = said_of(pem())["serial_number"]
+    assert _fetch.kept(str(dest), serial) is None
+    _fetch.keep(str(dest), pem(), said_of(pem()))
+    assert _fetch.kept(str(dest), serial) == said_of(pem())
+    assert _fetch.kept(str(dest), serial + "0") is None
+    dest.chmod(0o644)
+    assert _fetch.kept(str(dest), serial) is None
+
+
 def test_the_same_pem_that_others_could_read_is_closed_to_them(dest):
     _fetch.keep(str(dest), pem(), said_of(pem()))
     dest.chmod(0o644)

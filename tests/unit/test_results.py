@@ -15,6 +15,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._certificate import Cer
 from ansible_collections.atlas.x509.plugins.module_utils._decision import Host, Seen, Wanted, decide
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, KeyKept, OptionError, Refused, ServiceError
 from ansible_collections.atlas.x509.plugins.module_utils._pem import Look
+from ansible_collections.atlas.x509.plugins.module_utils._results import Report
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -60,18 +61,18 @@ looks = st.builds(
 @bounded
 @given(looks)
 def test_a_look_survives_the_way_from_the_host(found):
-    assert _results.look_from(by_way_of_json(_results.look(found)), "hosts: web1") == (found, None, ())
+    assert _results.report_from(by_way_of_json(_results.look(found)), "hosts: web1") == Report(found)
 
 
 @bounded
 @given(looks, st.text(min_size=1, max_size=20), st.lists(st.sampled_from(["mode", "owner", "group"]), unique=True))
 def test_what_speaks_against_a_place_survives_it_too(found, reason, differing):
     returned = {**_results.look(found), "placeable": False, "placeable_reason": reason, "attributes_differ": differing}
-    assert _results.look_from(by_way_of_json(returned), "hosts: web1") == (found, reason, tuple(differing))
+    assert _results.report_from(by_way_of_json(returned), "hosts: web1") == Report(found, reason, tuple(differing))
 
 
 def test_a_place_that_is_bad_without_a_reason_is_bad_all_the_same():
-    assert _results.look_from({"state": "absent", "placeable": False, "placeable_reason": None}, "x")[1]
+    assert _results.report_from({"state": "absent", "placeable": False, "placeable_reason": None}, "x").obstacle
 
 
 @pytest.mark.parametrize(
@@ -79,7 +80,7 @@ def test_a_place_that_is_bad_without_a_reason_is_bad_all_the_same():
     [None, {}, "", [], "unreachable", {"unreachable": True}, {"failed": True, "msg": "no python"}, {"state": None}, {"state": ""}],
 )
 def test_a_host_that_could_not_be_asked_is_not_an_absent_file(value):
-    assert _results.look_from(value, "hosts: web1") == (None, None, ())
+    assert _results.report_from(value, "hosts: web1") == Report()
 
 
 @pytest.mark.parametrize("missing", ["serial_number", "subject", "not_before", "not_after"])
@@ -87,7 +88,7 @@ def test_a_host_that_returned_half_a_certificate_is_named(missing):
     returned = _results.look(Look("pair", None, certificate()))
     del returned["certificate"][missing]
     with pytest.raises(OptionError, match=r"^hosts: web1: not what atlas_pem_info returns"):
-        _results.look_from(returned, "hosts: web1")
+        _results.report_from(returned, "hosts: web1")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +152,7 @@ def test_a_decision_is_data_with_serials_as_strings():
 
 
 def test_without_hosts_there_is_no_plan_for_hosts():
-    hosts_keys = {"place", "adjust", "holders", "source", "foreign", "not_placeable", "unasked"}
+    hosts_keys = {"place", "adjust", "holders", "source", "sources", "foreign", "not_placeable", "unasked"}
     assert hosts_keys & set(_results.plan(plan())) == set()
     assert hosts_keys <= set(_results.plan(plan(hosts=())))
 
