@@ -62,7 +62,7 @@ class SshHosts:
         self.folder = folder
         self.names = list(names)
         self.path = Path("/srv") if disguise else folder / "host"
-        self._disguise = disguise
+        self.disguise = disguise
         self.port = 0  # claimed on entry
         self._network = network
         self._claimed: socket.socket | None = None
@@ -70,11 +70,12 @@ class SshHosts:
 
     def __enter__(self) -> SshHosts:
         Path("/run/sshd").mkdir(exist_ok=True)  # where sshd separates its privileges
-        self.path.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.path.mkdir(exist_ok=True)
         self._run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / "key"))
         self._claim()
-        if self._disguise:
-            self._disguise.prepare(self.folder / "etc", self.path, (self.folder / "key.pub").read_text())
+        if self.disguise:
+            self.disguise.prepare(self.folder / "etc", self.path, (self.folder / "key.pub").read_text())
         try:
             for name in self.names:
                 self._prepare(name)
@@ -148,7 +149,7 @@ class SshHosts:
 
     def _script(self, name: str) -> str:
         """The mount points are the same everywhere; what lies behind them is the host's own, or that of its disguise."""
-        mounts = {str(self.path): self.files(name), **(self._disguise.mounts if self._disguise else {})}
+        mounts = {str(self.path): self.files(name), **(self.disguise.mounts if self.disguise else {})}
         steps = [["hostname", name], *(["mount", "--bind", str(source), target] for target, source in mounts.items())]
         steps.append(["exec", _program("sshd"), "-D", "-e", "-f", str(self.folder / name / "sshd_config")])
         return " && ".join(map(shlex.join, steps))
@@ -156,10 +157,10 @@ class SshHosts:
     def _prepare(self, name: str) -> None:
         home = self.folder / name
         (home / "files").mkdir(parents=True)
-        if self._disguise:
-            self._disguise.make_homes(home / "files")
+        if self.disguise:
+            self.disguise.make_homes(home / "files")
         self._run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(home / "host_key"))
-        authorized = AUTHORIZED if self._disguise else self.folder / "key.pub"
+        authorized = AUTHORIZED if self.disguise else self.folder / "key.pub"
         config = _CONFIG.format(address=self.address(name), port=self.port, folder=home, authorized=authorized)
         (home / "sshd_config").write_text(config)
         public = " ".join((home / "host_key.pub").read_text().split()[:2])

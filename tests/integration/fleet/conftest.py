@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import threading
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -83,25 +84,25 @@ class SshFleet(Plays):
                     found[path] = (status.st_mtime_ns, status.st_ctime_ns, status.st_ino) if path != str(self.folder / "home") else None
         return found
 
-    def at_the_post(self, deed):
-        """Do something in the moment in which the service is asked for a certificate: the answer waits until it is done."""
-        self.atlas.fault("delay", seconds=1, match={"method": "POST"})
-        state, done = self.atlas.state, threading.Event()
+    @contextmanager
+    def meanwhile(self, method, deed):
+        """Do something in the moment in which the service gets such a request: the answer waits for it."""
+        self.atlas.fault("delay", seconds=2, match={"method": method})
+        state, over = self.atlas.state, threading.Event()
 
         def watch():
-            while not done.wait(0.02):
-                if any(entry.method == "POST" for entry in state.journal):
+            while not over.wait(0.02):
+                if any(entry.method == method for entry in state.journal):
                     deed()
                     return
 
         watcher = threading.Thread(target=watch)
         watcher.start()
-
-        def finish():
-            done.set()
+        try:
+            yield
+        finally:
+            over.set()
             watcher.join()
-
-        return finish
 
 
 @pytest.fixture

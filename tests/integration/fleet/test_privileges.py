@@ -1,0 +1,51 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may do what: an unprivileged login that becomes root on the hosts, and a controller that cannot."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from ssh_hosts.disguise import Disguise
+
+pytestmark = pytest.mark.skipif(shutil.which("sudo") is None, reason="hosts with unprivileged logins need sudo (Debian: apt install sudo)")
+
+
+def without_sudo(folder):
+    """A PATH with everything but what makes somebody root."""
+    folder.mkdir()
+    for program in (path for where in ("/usr/bin", "/bin") for path in Path(where).iterdir()):
+        if program.name not in ("sudo", "su", "doas", "pkexec", "runuser", "setpriv") and not (folder / program.name).exists():
+            (folder / program.name).symlink_to(program)
+    return {"PATH": str(folder)}
+
+
+@pytest.mark.parametrize("where", ["inventory", pytest.param("play", marks=pytest.mark.heavy)])
+def test_only_the_hosts_become_root_and_a_system_user_owns_what_another_group_reads(fleet_of, where, tmp_path):
+    fleet = fleet_of(3, disguise=Disguise(accounts=("deploy", "appsvc", "readers")))
+    for variables in fleet.hosts.values():
+        variables.update(ansible_user="deploy", ansible_remote_tmp="~/.ansible/tmp")
+        if where == "inventory":
+            variables["ansible_become"] = True
+    if where == "play":
+        fleet.play["become"] = True
+    wishes = {"user_cert_owner": "appsvc", "user_cert_group": "readers", "user_cert_mode": "0440"}
+    environment = without_sudo(tmp_path / "bin")
+    fleet.down("web3")
+
+    came = fleet.run(environment=environment, fails=True, **wishes)
+    assert came == {"web1": "changed", "web2": "changed", "web3": "unreachable"}
+    fleet.up("web3")  # only root can read what the others hold: from one of them it comes all the same
+    assert fleet.run(environment=environment, **wishes) == {"web1": "ok", "web2": "ok", "web3": "changed"}
+
+    (serial,) = fleet.issued()
+    assert fleet.serials() == dict.fromkeys(fleet.hosts, serial)
+    uids = fleet.machines.disguise.uids
+    for host in fleet.hosts:
+        status = os.stat(fleet.file(host))
+        assert (status.st_uid, status.st_gid, oct(status.st_mode)) == (uids["appsvc"], uids["readers"], "0o100440")
+    assert fleet.parked() == []
