@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 
 pytestmark = pytest.mark.heavy
-GROUP = "{{ groups['app'] }}"
+GROUP = "{{ groups['shop'] }}"
 
 
 def days_ago(days):
