@@ -67,6 +67,13 @@ faults: dev ## Every fault, kill and full disk, at every step (half an hour)
 	@$(heading) 'faults'
 	@$(bin)/python -m pytest $(parallel) -m 'heavy or not heavy' $(PYTEST_ARGS) tests/faults
 
+.PHONY: awx
+awx: dev ## All that AWX does: its jobs, its set-up from a file, a secret store (fetches 130 MB once; ten minutes)
+	@$(heading) 'AWX'
+	@$(bin)/python tools/awx.py
+	@$(bin)/python -m pytest -m "heavy or not heavy" $(PYTEST_ARGS) tests/integration/test_awx_jobs.py tests/integration/test_awx_setup.py \
+		tests/integration/test_awx_vault.py tests/integration/test_execution_environment.py
+
 .PHONY: coverage
 coverage: dev ## What the unit tests do not reach, by line and branch
 	@$(heading) 'unit tests with coverage'

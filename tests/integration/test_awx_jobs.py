@@ -1,0 +1,192 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""Jobs the way AWX runs them: ansible-runner, credentials from AWX's own injector, a survey's answers, a home that is gone in the next job."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY
+
+pytest.importorskip("ansible_runner", reason="needs ansible-runner")
+pytest.importorskip("awx_plugins.interfaces", reason="needs AWX's injector, which needs Python 3.11 or newer")
+
+from awx_jobs import UID, as_another_user, until
+from awx_jobs.fleet import fleet
+
+API_KEY = {"public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
+# What a survey sends: every answer that was left out is an empty string, and numbers may be strings.
+ANSWERS = {
+    "user_cert_username": "app",
+    "certificate_hosts": "app",
+    "user_cert_renew_before": "",
+    "user_cert_rotate_before": "",
+    "user_cert_months_until_expiration": "3",
+    "user_cert_on_orphan": "",
+    "user_cert_on_foreign": "",
+    "user_cert_max_unexpired": "",
+    "user_cert_backup": "true",
+}
+
+
+@pytest.fixture
+def awx():
+    with fleet() as started:
+        yield started
+
+
+def test_jobs_with_a_home_of_their_own_issue_once_then_change_nothing_then_serve_a_new_host(awx):
+    awx.with_account().add("web1", "web2")
+
+    first = awx.run("keep_certificates", ANSWERS, "--become")
+    assert first.hosts == {"web1": "changed", "web2": "changed"}, first.output
+    (serial,) = awx.issued()
+    assert awx.serials() == {"web1": serial, "web2": serial}
+    assert not (first.private / "home").exists()
+
+    second = awx.run("keep_certificates", ANSWERS, "--become")
+    assert second.hosts == {"web1": "ok", "web2": "ok"}, second.output
+
+    awx.add("web3")
+    third = awx.run("keep_certificates", ANSWERS, "--become --limit web3")
+    assert third.hosts == {"web3": "changed"}, third.output
+    assert awx.serials() == dict.fromkeys(("web1", "web2", "web3"), serial)
+    assert awx.issued() == [serial]
+
+    awx.assert_nothing_leaked(first, second, third)
+    if as_another_user():
+        assert (awx.folder / "hosts" / "web1" / "mongodb.pem").stat().st_uid == UID != os.geteuid()
+    results = [event["event_data"]["res"] for event in third.events if event["event"] == "runner_on_ok"]
+    named = [value for result in results for value in _values(result, "serial_number")]
+    assert named and set(named) == {serial}, "a serial number is a string: JavaScript rounds what is above 2^53"
+
+
+def _values(document, key):
+    """Whatever stands under this key, at any depth."""
+    if isinstance(document, dict):
+        return [value for name, value in document.items() if name == key] + [found for value in document.values() for found in _values(value, key)]
+    return [found for value in document for found in _values(value, key)] if isinstance(document, list) else []
+
+
+def test_awx_masks_the_secrets_of_both_credential_types_and_leaves_out_what_was_left_out(awx):
+    awx.with_account().credential("api_key", **API_KEY)
+
+    job = awx.job("report_expiry")
+    environment = json.loads((job.private / "env" / "envvars").read_text())
+
+    assert environment["MONGODB_ATLAS_CLIENT_SECRET"] == DEMO_CLIENT_SECRET
+    assert environment["MONGODB_ATLAS_PRIVATE_API_KEY"] == DEMO_PRIVATE_KEY
+    assert job.safe_environment["MONGODB_ATLAS_CLIENT_ID"] == DEMO_CLIENT_ID
+    assert {DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY} & set(job.safe_environment.values()) == set()
+    assert environment["MONGODB_ATLAS_PROJECT_ID"] == "", "the second credential left it out"
+
+
+def test_an_api_key_reports_what_expires_and_the_job_fails_so_that_somebody_is_told(awx):
+    awx.credential("api_key", **API_KEY, project_id=DEMO_PROJECT, base_url=awx.atlas.url)
+    awx.atlas.call(awx.atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=10.5)
+
+    due = awx.run("report_expiry", {"report_days": "14", "report_users": ""})
+    assert due.status == "failed"
+    assert "app: 10 days left" in due.output
+    assert "expires within 14 days: app" in due.output
+    awx.assert_nothing_leaked(due)
+
+    quiet = awx.run("report_expiry", {"report_days": "5", "report_users": "app"})
+    assert quiet.status == "successful", quiet.output
+
+
+@pytest.mark.heavy
+def test_a_job_on_another_node_is_a_stream_there_and_a_stream_back(awx):
+    awx.with_account().add("web1", "web2")
+
+    first = awx.run_on_a_node("keep_certificates", ANSWERS)
+    assert first.hosts == {"web1": "changed", "web2": "changed"}, first.output
+    second = awx.run_on_a_node("keep_certificates", ANSWERS)
+    assert second.hosts == {"web1": "ok", "web2": "ok"}, second.output
+
+    assert awx.serials() == dict.fromkeys(("web1", "web2"), *awx.issued())
+    for job in (first, second):
+        awx.assert_nothing_leaked(job)
+        assert "PRIVATE KEY" not in (awx.folder / f"{job.name}.back").read_bytes().decode("utf-8", "replace")
+
+
+def killed_between_issuing_and_placing(awx, parking, answers):
+    """The hosts' Python waits as soon as a PEM is parked, so that the job is caught before it has placed it."""
+    slow = awx.folder / "slow_python"
+    slow.write_text(f'#!/bin/sh\nwhile ls {parking}/*.pem >/dev/null 2>&1 && [ -e {awx.folder}/hold ]; do sleep 0.1; done\nexec {sys.executable} "$@"\n')
+    slow.chmod(0o755)
+    (awx.folder / "hold").touch()
+    for variables in awx.inventory.values():
+        variables["ansible_python_interpreter"] = str(slow)
+    job = awx.job("keep_certificates", answers)
+    resolved = Path(str(parking).replace("*", job.name))
+    job.start("run", str(job.private), "-p", "keep_certificates.yml", "--ident", job.name)
+    until(lambda: list(resolved.glob("*.pem")) or job.process.poll() is not None, "a PEM is parked")
+    job.kill()
+    (awx.folder / "hold").unlink()
+    for variables in awx.inventory.values():
+        variables["ansible_python_interpreter"] = sys.executable
+    assert set(awx.serials().values()) == {"absent"}, job.output
+    assert len(awx.issued()) == 1
+    return job
+
+
+@pytest.mark.heavy
+def test_a_job_killed_between_issuing_and_placing_leaves_an_orphan_and_the_next_says_both_ways_out(awx):
+    awx.with_account().add("web1", "web2")
+    killed_between_issuing_and_placing(awx, f"{awx.folder}/*/home/.ansible/atlas_x509", ANSWERS)
+    (lost,) = awx.issued()
+
+    told = awx.run("keep_certificates", ANSWERS)
+    assert told.hosts == {"web1": "failed", "web2": "failed"}
+    assert lost in told.output and "on_orphan: reissue" in told.output and "PEM back" in told.output
+    assert awx.issued() == [lost]
+
+    again = awx.run("keep_certificates", {**ANSWERS, "user_cert_on_orphan": "reissue"})
+    assert again.hosts == {"web1": "changed", "web2": "changed"}, again.output
+    assert awx.serials() == dict.fromkeys(("web1", "web2"), awx.issued()[1])
+
+
+@pytest.mark.heavy
+def test_a_parking_directory_that_outlives_the_job_is_taken_up_by_the_next(awx):
+    awx.with_account().add("web1", "web2")
+    parking = awx.folder / "mount"
+    parking.mkdir(mode=0o700)
+    awx.allow(parking)
+    answers = {**ANSWERS, "user_cert_parking_dir": str(parking)}
+    killed_between_issuing_and_placing(awx, parking, answers)
+
+    job = awx.run("keep_certificates", answers)
+
+    assert job.hosts == {"web1": "changed", "web2": "changed"}, job.output
+    assert awx.serials() == dict.fromkeys(("web1", "web2"), *awx.issued())
+    assert list(parking.iterdir()) == []
+
+
+@pytest.mark.heavy
+def test_two_jobs_side_by_side_issue_two_certificates_at_worst_and_the_next_converges_on_the_later(awx):
+    awx.with_account().add("web1", "web2")
+    answers = {**ANSWERS, "user_cert_connection": {"timeout": 600}}
+    # The first has decided and is about to be answered; meanwhile the second reads the same empty list, and issues.
+    awx.atlas.fault("delay", seconds=75, match={"method": "POST", "path_contains": "certs"}, times=1)
+    slow = awx.job("keep_certificates", answers)
+    slow.start("run", str(slow.private), "-p", "keep_certificates.yml", "--ident", slow.name)
+    until(lambda: any(entry.method == "POST" for entry in awx.atlas.state.journal), "the first job asks for a certificate")
+    fast = awx.run("keep_certificates", answers)
+    assert fast.status == "successful", fast.output
+    assert slow.end().status == "successful", slow.output
+
+    assert len(awx.issued()) == 2, "the delay was too short for this machine" if awx.issued() else "nothing was issued"
+    later = str(max(awx.certificates(), key=lambda certificate: (certificate.created_at, certificate.serial)).serial)
+    assert "absent" not in awx.serials().values()
+
+    awx.run("keep_certificates", answers)
+    assert set(awx.serials().values()) == {later}
+    assert awx.run("keep_certificates", answers).hosts == {"web1": "ok", "web2": "ok"}
+    assert len(awx.issued()) == 2

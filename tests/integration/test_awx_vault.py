@@ -1,0 +1,162 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The recipe that hands the PEM to a secret store, run as AWX runs it, against a real OpenBao (the open fork of HashiCorp Vault) in development mode."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+import requests
+from ansible_collections.atlas.x509.plugins.module_utils import _pem
+
+pytest.importorskip("ansible_runner", reason="needs ansible-runner")
+pytest.importorskip("awx_plugins.interfaces", reason="needs AWX's injector, which needs Python 3.11 or newer")
+
+from awx_jobs import until
+from awx_jobs.fleet import fleet
+
+ROOT = Path(__file__).resolve().parents[2]
+BAO = Path(os.environ.get("BAO", ROOT / ".build" / "awx" / "bin" / "bao"))
+ROOT_TOKEN = "root-token-of-a-development-server"
+SECRET = "secret/data/mongodb/app"
+ANSWERS = {"user_cert_username": "app", "vault_path": "mongodb/app", "user_cert_renew_before": "", "user_cert_on_orphan": ""}
+
+pytestmark = [pytest.mark.heavy, pytest.mark.skipif(not BAO.exists(), reason="needs OpenBao: make awx")]
+
+
+class Store:
+    """A development server, and what its root asks of it."""
+
+    def __init__(self, url):
+        self.url = url
+
+    def ask(self, method, path, **body):
+        answer = requests.request(method, f"{self.url}/v1/{path}", headers={"X-Vault-Token": ROOT_TOKEN}, json=body or None, timeout=60)
+        return answer.json() if answer.content else {}
+
+    def token(self, name, *capabilities):
+        """A token that may do this with the secrets of the recipe, and nothing else."""
+        rule = f'path "secret/data/mongodb/*" {{ capabilities = [{", ".join(chr(34) + one + chr(34) for one in capabilities)}] }}'
+        self.ask("PUT", f"sys/policies/acl/{name}", policy=rule)
+        return self.ask("POST", "auth/token/create", policies=[name], ttl="1h")["auth"]["client_token"]
+
+    def holds(self):
+        """(version, data) of the secret."""
+        data = self.ask("GET", SECRET)["data"]
+        return data["metadata"]["version"], data["data"]
+
+
+@pytest.fixture
+def store(tmp_path):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [BAO, "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT_TOKEN}", f"-dev-listen-address=127.0.0.1:{port}"]
+    with open(tmp_path / "bao.log", "wb") as log:
+        process = subprocess.Popen(command, env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]}, stdout=log, stderr=log, start_new_session=True)
+    try:
+        started = Store(f"http://127.0.0.1:{port}")
+        until(lambda: process.poll() is not None or _is_ready(started), "the secret store is ready")
+        assert process.poll() is None, (tmp_path / "bao.log").read_text()
+        yield started
+    finally:
+        process.kill()
+        process.wait(30)
+
+
+def _is_ready(store):
+    try:
+        return "secret/" in store.ask("GET", "sys/mounts")
+    except requests.ConnectionError:
+        return False
+
+
+@pytest.fixture
+def awx():
+    with fleet() as started:
+        yield started.with_account()
+
+
+def as_pair(tmp_path, data):
+    """The serial number of the PEM in a secret."""
+    (tmp_path / "stored.pem").write_text(data["pem"])
+    look = _pem.look_at(str(tmp_path / "stored.pem"))
+    assert look.state == "pair"
+    return str(look.certificate.serial)
+
+
+def test_the_store_gets_the_pem_and_is_the_holder_from_then_on(awx, store, tmp_path):
+    awx.credential("vault_token", address=store.url, token=store.token("writer", "create", "update", "read"))
+
+    check = awx.run("vault_kv", ANSWERS, "--check --diff -vvvvv")
+    assert check.hosts == {"localhost": "changed"}, check.output
+    assert awx.issued() == [] and "errors" in store.ask("GET", SECRET)
+
+    first = awx.run("vault_kv", ANSWERS, "--diff -vvvvv")
+    assert first.hosts == {"localhost": "changed"}, first.output
+    version, data = store.holds()
+    assert (version, data["serial_number"], as_pair(tmp_path, data)) == (1, *awx.issued() * 2)
+
+    awx.atlas.call(awx.atlas.state.change_settings, clock_shift=40 * 86400)
+    second = awx.run("vault_kv", ANSWERS, "--diff -vvvvv")
+    assert second.hosts == {"localhost": "ok"}, second.output
+    rehearsal = awx.run("vault_kv", {**ANSWERS, "user_cert_renew_before": "60d"}, "--check")
+    assert rehearsal.hosts == {"localhost": "changed"}, rehearsal.output
+    assert store.holds()[0] == 1 and len(awx.issued()) == 1
+
+    awx.atlas.call(awx.atlas.state.change_settings, clock_shift=80 * 86400)
+    third = awx.run("vault_kv", {**ANSWERS, "user_cert_renew_before": "30d"}, "-vvvvv")
+    assert third.hosts == {"localhost": "changed"}, third.output
+    version, data = store.holds()
+    assert (version, as_pair(tmp_path, data)) == (2, awx.issued()[1])
+    awx.assert_nothing_leaked(check, first, second, third)
+
+
+def test_nothing_is_issued_when_the_store_would_not_take_it(awx, store):
+    awx.credential("vault_token", address=store.url, token=store.token("reader", "read"))
+    reader = awx.run("vault_kv", ANSWERS)
+    assert "the token may not write secret/data/mongodb/app" in reader.output
+
+    awx.credential("vault_token", address=store.url, token="expired-or-never-was")
+    stranger = awx.run("vault_kv", ANSWERS)
+    assert "secret/data/mongodb/app cannot be read (HTTP 403" in stranger.output
+
+    awx.credential("vault_token", address="http://127.0.0.1:1", token="expired-or-never-was")
+    nobody = awx.run("vault_kv", ANSWERS)
+    assert "secret/data/mongodb/app cannot be read (HTTP -1" in nobody.output
+
+    assert [job.status for job in (reader, stranger, nobody)] == ["failed"] * 3
+    assert awx.issued() == []
+    awx.assert_nothing_leaked(reader, stranger, nobody)
+
+
+def test_a_pem_that_could_not_be_stored_stays_and_the_next_run_stores_it(awx, store, tmp_path):
+    awx.credential("vault_token", address=store.url, token=store.token("writer", "create", "update", "read"))
+    parking = awx.folder / "mount"
+    parking.mkdir(mode=0o700)
+    awx.allow(parking)
+    answers = {**ANSWERS, "user_cert_parking_dir": str(parking)}
+    # Somebody else writes the secret between the reading and the storing.
+    awx.atlas.fault("delay_answer", seconds=5, match={"method": "POST"})
+    job = awx.job("vault_kv", answers)
+    job.start("run", str(job.private), "-p", "vault_kv.yml", "--ident", job.name)
+    until(lambda: awx.issued() or job.process.poll() is not None, "a certificate is issued")
+    store.ask("POST", SECRET, data={"pem": "of somebody else"})
+    assert job.end().status == "failed"
+    (serial,) = awx.issued()
+    assert f"the certificate {serial} was not stored in secret/data/mongodb/app (HTTP 400: check-and-set" in job.output
+    assert [path.suffix for path in parking.iterdir()] == [".pem"]
+
+    again = awx.run("vault_kv", answers)
+
+    assert again.hosts == {"localhost": "changed"}, again.output
+    assert as_pair(tmp_path, store.holds()[1]) == serial
+    assert awx.issued() == [serial]
+    assert list(parking.iterdir()) == []
+    awx.assert_nothing_leaked(job, again)
