@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from jinja2 import StrictUndefined, TemplateError
@@ -68,7 +69,7 @@ _REQUIRED = {
 }
 _EMPTY = {str: "", bool: False, int: 1, dict: {}}
 _NAME = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*\Z")
-_SURVEY_TYPES = {"text": str, "textarea": str, "password": str, "multiplechoice": str, "multiselect": str, "integer": int, "float": (int, float)}
+_SURVEY_TYPES: dict[str, Any] = {"text": str, "textarea": str, "password": str, "multiplechoice": str, "multiselect": str, "integer": int, "float": (int, float)}
 
 
 def defaults(kind: str) -> dict[str, Any]:
@@ -88,7 +89,8 @@ def problem(awx: Any, kind: str, item: dict[str, Any]) -> dict[str, Any] | None:
         elif type(value) is not wanted and value is not None:
             return {name: ["Not a valid value."]}
     missing = {name: ["This field is required."] for name in _REQUIRED.get(kind, ()) if item.get(name) in (None, "")}
-    said = missing or _MORE.get(kind, lambda *_unused: None)(awx, item)
+    more = _MORE.get(kind)
+    said = missing or (more(awx, item) if more else None)
     return said if isinstance(said, dict) or said is None else {"__all__": [said]}
 
 
@@ -200,7 +202,7 @@ def _notification_problem(_awx: Any, item: dict[str, Any]) -> dict[str, Any] | N
     return {"__all__": [f"Configuration fields missing or of another type: {wrong}"]} if item["notification_type"] == "webhook" and wrong else None
 
 
-_MORE = {
+_MORE: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
     "credential_types": lambda _awx, item: credential_type_problem(item["inputs"], item["injectors"]),
     "credentials": _credential_problem,
     "job_templates": _job_template_problem,

@@ -24,11 +24,8 @@ EXPECTED = {
     "FILES.json",
     "MANIFEST.json",
     "README.md",
-<<<<<<< HEAD
     "SECURITY.md",
-=======
     "awx",
->>>>>>> 5fe92fa (AWX: credential types, playbooks and a survey as files, and jobs that run as AWX runs them)
     "bindep.txt",
     "changelogs",
     "docs",
