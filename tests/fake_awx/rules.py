@@ -69,7 +69,7 @@ _REQUIRED = {
 }
 _EMPTY = {str: "", bool: False, int: 1, dict: {}}
 _NAME = re.compile(r"[a-zA-Z_]+[a-zA-Z0-9_]*\Z")
-_SURVEY_TYPES: dict[str, Any] = {"text": str, "textarea": str, "password": str, "multiplechoice": str, "multiselect": str, "integer": int, "float": (int, float)}
+_SURVEY_TYPES: dict[str, Any] = {**dict.fromkeys(("text", "textarea", "password", "multiplechoice", "multiselect"), str), "integer": int, "float": (int, float)}
 
 
 def defaults(kind: str) -> dict[str, Any]:
