@@ -29,12 +29,15 @@ _CA_LIFE = (dt.datetime(2015, 1, 1), dt.datetime(2100, 1, 1))
 @functools.cache
 def _pool() -> list[rsa.RSAPrivateKey]:
     blocks = re.findall(rb"-----BEGIN.*?-----END [A-Z ]+-----\n", _POOL_FILE.read_bytes(), re.DOTALL)
-    # The check of an RSA-4096 key takes longer than a test; these were checked when they were made.
-    keys = (
-        serialization.load_pem_private_key(block, None, unsafe_skip_rsa_key_validation=True)
-        for block in blocks
-    )
-    return [key for key in keys if isinstance(key, rsa.RSAPrivateKey)]
+    return [key for key in map(_unchecked, blocks) if isinstance(key, rsa.RSAPrivateKey)]
+
+
+def _unchecked(block: bytes) -> object:
+    """The check of an RSA-4096 key takes longer than a test; these were checked when they were made. cryptography before 39 always checks."""
+    try:
+        return serialization.load_pem_private_key(block, None, unsafe_skip_rsa_key_validation=True)
+    except TypeError:
+        return serialization.load_pem_private_key(block, None)
 
 
 def leaf_key(index: int) -> rsa.RSAPrivateKey:

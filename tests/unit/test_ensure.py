@@ -888,7 +888,7 @@ def wait_for(condition):
 class TestSignals:
     @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
     def test_an_interrupt_while_the_answer_is_under_way_waits_until_it_is_on_disk(self, atlas, path, name):
-        atlas.fault("delay_answer", seconds=0.5, match=POST)
+        atlas.fault("delay_answer", seconds=2, match=POST)
         child = start(atlas, path)
         child.stdout.readline()
         child.stdin.write("\n")

@@ -40,7 +40,7 @@ PROJECT, OTHER_PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9", "0123456789abcdef01234567"
 START, END = dt.datetime(2026, 11, 22, 7), dt.datetime(2027, 2, 22, 8)
 SERIAL = 5433027191242719574
 STATES = {"absent", "empty", "pair", "certificate_only", "broken", "key_only", "mismatched", "encrypted", "unreadable"}
-LIMIT = 60
+LIMIT = 300
 """Seconds after which a test that hangs fails."""
 
 

@@ -84,7 +84,7 @@ def directory():
     [
         ({"username": "app"}, ["path", "missing"]),
         ({"path": "/x"}, ["username", "missing"]),
-        ({"username": "app", "path": "/x", "months_until_expiration": "three"}, ["months_until_expiration", "three"]),
+        ({"username": "app", "path": "/x", "months_until_expiration": "three"}, ["months_until_expiration", "convert to int"]),
         ({"username": "app", "path": "/x", "on_orphan": "ignore"}, ["on_orphan", "fail, reissue"]),
         ({"username": "app", "path": "/x", "on_foreign": "yes"}, ["on_foreign", "fail, replace"]),
         ({"username": "app", "path": "/x", "api_version": "v3"}, ["api_version", "v2, v1.0"]),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 
+import cryptography
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -176,6 +177,7 @@ def test_any_name_is_one_encoded_segment(client, atlas, username):
     assert atlas.state.journal[-1].username == username
 
 
+@pytest.mark.skipif(int(cryptography.__version__.partition(".")[0]) < 39, reason="cryptography before 39 checks every key that it reads")
 def test_issuing_makes_no_key_and_checks_none(client, monkeypatch):
     """Either takes longer than a test."""
     made, read = [], []
