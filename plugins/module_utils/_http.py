@@ -165,14 +165,13 @@ class Transport:
             yield piece
             if total > MAX_BODY:
                 raise NoAnswer("the answer is larger than {0} bytes".format(MAX_BODY), sent=True)
-        length = response.headers.get("Content-Length", "")
-        expected = int(length) if length.isdigit() and not response.headers.get("Content-Encoding") else None
-        if total == expected:
+        missing = response.raw.length_remaining  # of the bytes on the wire; None when nobody said how many there are
+        if missing == 0:
             return
         if deadline.passed:
             raise self._late()
-        if expected is not None:
-            raise NoAnswer("the answer was cut after {0} of {1} bytes".format(total, expected), sent=True)
+        if missing:
+            raise NoAnswer("the answer was cut, {0} bytes are missing".format(missing), sent=True)
 
     def _late(self) -> NoAnswer:
         return NoAnswer("the answer was not complete after {0} s".format(self._connection.timeout), sent=True)
@@ -207,7 +206,10 @@ def _next_piece(raw: Any, total: int) -> bytes:
         return bytes(raw.read1(_LARGE_PIECE, decode_content=True))
     # urllib3 before 2 waits until as much is there as was asked for, and forgets it when it fails in between.
     size = 1 if total < _EXACT else _PIECE if total < _USUAL else _LARGE_PIECE
-    return bytes(raw.read(size, decode_content=True))
+    piece = raw.read(size, decode_content=True)
+    while not piece and not raw.closed:  # compressed bytes of which nothing comes out yet
+        piece = raw.read(size, decode_content=True)
+    return bytes(piece)
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
@@ -221,6 +223,8 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
         yield current
         # Not __context__: it leads to whatever was being handled before, an earlier request that failed for its own reason.
         inner = [getattr(current, "reason", None), current.__cause__] + list(current.args)
+        if type(current).__name__ == "NewConnectionError":  # which urllib3 before 2 raises while it handles the very reason
+            inner.append(current.__context__)
         queue.extend(item for item in inner if isinstance(item, BaseException))
 
 

@@ -302,6 +302,21 @@ class TestTheSampleOfTheDocumentation:
             ),
         ]
 
+    @settings(max_examples=200, deadline=None)
+    @given(
+        st.lists(
+            st.tuples(st.integers(0, 2**63), st.integers(0, 5), st.text(st.sampled_from('_id":0 17\\'), max_size=12) | st.text(max_size=8)), max_size=4
+        ),
+        st.sampled_from(["", " ", "\n", "\t "]),
+    )
+    def test_any_serial_with_any_leading_zeros_is_the_number_that_it_is_and_no_text_is_touched(self, items, blank):
+        objects = [
+            f'{{"_id"{blank}:{blank}{"0" * zeros}{serial}, "subject": {json.dumps(subject)}}}' for serial, zeros, subject in items
+        ]
+        body = '{"results": [' + ", ".join(objects) + '], "totalCount": 1}'
+        read = _client.parse_page(body.encode())["results"]
+        assert [(one["_id"], one["subject"]) for one in read] == [(serial, subject) for serial, dummy, subject in items]
+
     def test_no_digit_is_lost_on_the_way_to_the_user(self, wire, say):
         with client(wire(lambda _: say(200, self.BODY)).url, TOKEN) as one:
             found = listed(one, "ec13d5f09d521a5206e5d726", "myX509User")

@@ -28,7 +28,10 @@ import time
 import ansible_collections
 import pytest
 from ansible_collections.atlas.x509.plugins.module_utils import _pem
+from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
+from ansible_collections.atlas.x509.plugins.module_utils._der import rfc4514
 from ansible_collections.atlas.x509.plugins.module_utils._errors import PemError
+from ansible_collections.atlas.x509.plugins.module_utils._pem import Look
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa, x25519
@@ -489,6 +492,18 @@ def test_a_pair_belongs_to_its_user_and_project_alone(look, user):
     for other_user, other_project in ((user + "x", PROJECT), (user, OTHER_PROJECT), ("CN=" + user, PROJECT), (user.upper(), PROJECT), ("", "")):
         assert not found.belongs_to(other_user, other_project)
         assert found.is_foreign(other_user, other_project)
+
+
+names = st.text(st.sampled_from('a,+"\\<>;=# \u00e9') | st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
+
+
+@settings(deadline=None, max_examples=400)
+@given(names, names, st.sampled_from([PROJECT, "f" * 24]))
+def test_no_two_names_are_taken_for_each_other(name, other, project):
+    now = dt.datetime(2026, 11, 22, tzinfo=dt.timezone.utc)
+    found = Look("pair", None, Certificate(1, rfc4514((("CN", name),)), now, now, issuer_common_name=project))
+    assert found.belongs_to(other, PROJECT) == (name == other and project == PROJECT)
+    assert found.belongs_to(name, project)
 
 
 @pytest.mark.parametrize(
