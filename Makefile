@@ -68,7 +68,7 @@ faults: dev ## Every fault, kill and full disk, at every step (half an hour)
 	@$(bin)/python -m pytest $(parallel) -m 'heavy or not heavy' $(PYTEST_ARGS) tests/faults
 
 .PHONY: awx
-awx: dev ## All that AWX does: its jobs, its set-up from a file, a secret store (fetches 130 MB once; ten minutes)
+awx: dev ## All that AWX does: its jobs, its set-up from a file, a secret store (fetches 130 MB once)
 	@$(heading) 'AWX'
 	@$(bin)/python tools/awx.py
 	@$(bin)/python -m pytest -m "heavy or not heavy" $(PYTEST_ARGS) tests/integration/test_awx_jobs.py tests/integration/test_awx_setup.py \

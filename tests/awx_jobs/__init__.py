@@ -116,12 +116,13 @@ class Job:
 
     @property
     def hosts(self) -> dict[str, str]:
-        """What each host came to, as {host: "ok" | "changed" | "failed"}."""
+        """What each host of the inventory came to (localhost, when it is empty), as {host: "ok" | "changed" | "failed"}."""
         totals = [event["event_data"] for event in self.events if event["event"] == "playbook_on_stats"]
         if not totals:
             raise AssertionError(f"the job has no totals: {self.output}")
         bad = {**totals[0]["failures"], **totals[0]["dark"]}
-        return {host: "failed" if host in bad else "changed" if host in totals[0]["changed"] else "ok" for host in totals[0]["processed"]}
+        meant = [host for host in totals[0]["processed"] if host in self.controller.inventory or not self.controller.inventory]
+        return {host: "failed" if host in bad else "changed" if host in totals[0]["changed"] else "ok" for host in meant}
 
     def everything(self) -> str:
         """All that AWX would keep of this job: its events and its output, read whole."""

@@ -101,6 +101,15 @@ def test_an_api_key_reports_what_expires_and_the_job_fails_so_that_somebody_is_t
     assert quiet.status == "successful", quiet.output
 
 
+def test_a_job_that_means_no_host_is_not_a_success(awx):
+    awx.with_account().add("web1")
+
+    job = awx.run("keep_certificates", {**ANSWERS, "certificate_hosts": "webb"})
+
+    assert job.status == "failed"
+    assert "certificate_hosts: 'webb' matches no host of the inventory" in job.output
+
+
 @pytest.mark.heavy
 def test_a_job_on_another_node_is_a_stream_there_and_a_stream_back(awx):
     awx.with_account().add("web1", "web2")
