@@ -49,7 +49,7 @@ class Found(NamedTuple):
 
     project_id: str
     username: str
-    count: int
+    number: int
     newest: Optional[Certificate]
     certificates: Tuple[Certificate, ...]
 
@@ -158,13 +158,13 @@ def _user(one: Found, answer: Answer) -> Dict[str, Any]:
         "project_id": one.project_id,
         "project_name": answer.projects[one.project_id],
         "username": one.username,
-        "count": one.count,
+        "count": one.number,
         "newest_serial_number": newest["serial_number"] if newest else None,
         "newest_not_after": newest["not_after"] if newest else None,
         "days_left": newest["days_left"] if newest else None,
-        "due": bool(one.newest) and answer.question.is_due(one.newest, answer.now),
-        "orphan_risk": one.count > 1,
-        "missing": one.count == 0,
+        "due": one.newest is not None and answer.question.is_due(one.newest, answer.now),
+        "orphan_risk": one.number > 1,
+        "missing": one.number == 0,
     }
 
 
