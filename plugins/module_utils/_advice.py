@@ -94,6 +94,11 @@ def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     )
 
 
+def is_shut_out(failure: Failure) -> bool:
+    """Whether the service lets this caller do nothing at all, whatever is asked."""
+    return (failure.status == 401 and failure.code not in NO_ROLE) or (failure.status == 403 and failure.code == "IP_ADDRESS_NOT_ON_ACCESS_LIST")
+
+
 def sentence(failure: Failure, context: Context) -> str:
     """What the user reads: what it means, what to do, and what exactly Atlas said."""
     template = _BY_CODE.get(failure.code or "") or _BY_STATUS.get(failure.status or 0)

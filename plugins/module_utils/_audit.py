@@ -4,15 +4,15 @@
 
 """What ``atlas_user_cert_info`` asks: the certificates of some users or all managed ones, in some projects or all that can be seen."""
 
-from concurrent.futures import ThreadPoolExecutor
+import os
 from datetime import datetime
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from ansible_collections.atlas.x509.plugins.module_utils import _options, _results, _time
+from ansible_collections.atlas.x509.plugins.module_utils import _options, _shown, _time
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
-from ansible_collections.atlas.x509.plugins.module_utils._decision import renew_at
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, OptionError, ServiceError
+from ansible_collections.atlas.x509.plugins.module_utils._sweep import Failed, Progress, Sweep
 
 SPEC = {
     "username": {"type": "str"},
@@ -22,6 +22,7 @@ SPEC = {
     "expires_within": {"type": "str"},
     "concurrency": {"type": "int", "default": 8},
     "strict": {"type": "bool", "default": False},
+    "progress_path": {"type": "path"},
 }  # type: Dict[str, Dict[str, Any]]
 
 
@@ -41,7 +42,7 @@ class Question(NamedTuple):
 
     def is_due(self, one: Certificate, now: datetime) -> bool:
         """Whether it expires within the time asked about; never when none was."""
-        return self.expires_within is not None and now >= renew_at(one, self.expires_within)
+        return self.expires_within is not None and now >= self.expires_within.before_end(one.issued_at, one.not_after)
 
 
 class Found(NamedTuple):
@@ -49,17 +50,9 @@ class Found(NamedTuple):
 
     project_id: str
     username: str
-    number: int
+    total: int
     newest: Optional[Certificate]
     certificates: Tuple[Certificate, ...]
-
-
-class Failed(NamedTuple):
-    """A list that could not be read. ``username`` is None when it was the list of the project's users."""
-
-    project_id: str
-    username: Optional[str]
-    error: ServiceError
 
 
 class Answer(NamedTuple):
@@ -70,6 +63,7 @@ class Answer(NamedTuple):
     found: Tuple[Found, ...]
     failed: Tuple[Failed, ...]
     now: datetime
+    progress: Progress
 
 
 def question(options: Mapping[str, Any], environment: Mapping[str, str]) -> Question:
@@ -96,51 +90,68 @@ def _projects(options: Mapping[str, Any], environment: Mapping[str, str]) -> Opt
     return (_options.project_id(options, environment),)
 
 
-def ask(client: Client, asked: Question) -> Answer:
-    """Read every list, several side by side. A list that fails is in ``failed`` or an exception, and never an empty one."""
+def ask(client: Client, asked: Question, tell: Callable[[Progress], None] = lambda _progress: None) -> Answer:
+    """Read every list. One that fails is in ``failed`` or an exception, and never an empty one; ``tell`` hears now and then how far it is."""
     projects = client.projects() if asked.project_ids is None else dict.fromkeys(asked.project_ids)  # type: Mapping[str, Optional[str]]
-    failed = []  # type: List[Failed]
-    lists = []  # type: List[Tuple[str, str]]
-    for project_id in projects:
+    clock = []  # type: List[datetime]
+
+    def keep(project_id: str, username: str, listed: List[Certificate]) -> Found:
+        clock.append(client.now())
+        wanted = tuple(one for one in listed if asked.expires_within is None or asked.is_due(one, clock[0]))
+        return Found(project_id, username, len(listed), listed[-1] if listed else None, wanted)
+
+    sweep = Sweep(client, keep, asked.concurrency, asked.strict)
+    try:
+        sweep.run(list(projects), asked.usernames, tell)
+        _refuse_nothing(projects, sweep)
+    except ServiceError as error:
+        if len(sweep.failed) > 1 or not asked.is_for_one_list:
+            error.facts["failed_lists"] = [_failed(one) for one in sweep.failed]
+        raise
+    order = {name: number for number, name in enumerate(projects)}
+    names = {name: number for number, name in enumerate(asked.usernames or sorted({name for _project, name in sweep.found}))}
+    found = sorted(sweep.found.values(), key=lambda one: (order[one.project_id], names[one.username]))
+    failed = sorted(sweep.failed, key=lambda one: (order[one.project_id], one.username or ""))
+    return Answer(asked, projects, tuple(found), tuple(failed), clock[0] if clock else client.now(), sweep.progress)
+
+
+def teller(path: Optional[str]) -> Callable[[Progress], None]:
+    """What adds a line to this file whenever it is told how far it is. A file that cannot be written stops no audit."""
+
+    def tell(progress: Progress) -> None:
         try:
-            names = client.managed_users(project_id) if asked.usernames is None else list(asked.usernames)
-            lists.extend((project_id, name) for name in names)
-        except ServiceError as error:
-            _note(failed, asked, Failed(project_id, None, error))
+            if path:
+                with open(path, "r+", encoding="utf-8") as lines:  # never made here: who wants to read it has made it
+                    lines.seek(0, os.SEEK_END)
+                    lines.write(words(progress) + "\n")
+        except OSError:
+            pass
 
-    def read(one: Tuple[str, str]) -> Any:
-        try:
-            return _reduced(asked, one, client.certificates(*one), client.now())
-        except ServiceError as error:
-            return Failed(one[0], one[1], error)
-
-    first = [read(one) for one in lists[:1]]  # alone, so that one challenge or login serves all
-    with ThreadPoolExecutor(max_workers=asked.concurrency) as pool:
-        outcomes = first + list(pool.map(read, lists[1:]))
-    for outcome in outcomes:
-        if isinstance(outcome, Failed):
-            _note(failed, asked, outcome)
-    found = tuple(outcome for outcome in outcomes if isinstance(outcome, Found))
-    if failed and not found and len(failed) >= len(projects):
-        raise ServiceError("nothing could be read: " + failed[0].error.message, failed[0].error.failure, {"failed_lists": [_failed(one) for one in failed]})
-    return Answer(asked, projects, found, tuple(failed), client.now())
+    return tell
 
 
-def _note(failed: List[Failed], asked: Question, one: Failed) -> None:
-    if asked.strict or asked.is_for_one_list:
-        raise one.error
-    failed.append(one)
+def words(progress: Progress) -> str:
+    """How far it is, for people."""
+    parts = ["{0} of {1} lists read".format(progress.read, progress.known)]
+    if progress.failed:
+        parts.append("{0} failed".format(progress.failed))
+    if progress.waited >= 1:
+        parts.append("{0:.0f} s waited for the service".format(progress.waited))
+    return ", ".join(parts)
 
 
-def _reduced(asked: Question, where: Tuple[str, str], listed: List[Certificate], now: datetime) -> Found:
-    wanted = tuple(one for one in listed if asked.expires_within is None or asked.is_due(one, now))
-    return Found(where[0], where[1], len(listed), listed[-1] if listed else None, wanted)
+def _refuse_nothing(projects: Mapping[str, Optional[str]], sweep: Sweep) -> None:
+    """Nothing read and nothing there look alike from afar, so the former is an error."""
+    if sweep.found or not sweep.failed or {one.project_id for one in sweep.failed} != set(projects):
+        return
+    first = sweep.failed[0].error
+    raise ServiceError(("" if len(sweep.failed) == 1 else "nothing could be read: ") + first.message, first.failure)
 
 
 def report(answer: Answer) -> Dict[str, Any]:
     """The return values."""
     certificates = [
-        dict(project_id=of.project_id, username=of.username, **_results.listed(one, answer.now)) for of in answer.found for one in of.certificates
+        dict(project_id=of.project_id, username=of.username, **_shown.listed(one, answer.now)) for of in answer.found for one in of.certificates
     ]
     return {
         "certificates": certificates,
@@ -149,22 +160,24 @@ def report(answer: Answer) -> Dict[str, Any]:
         "failed_lists": [_failed(one) for one in answer.failed],
         "total_count": len(certificates),
         "checked_at": _time.iso(answer.now),
+        "requests": answer.progress.requests,
+        "seconds_waited": round(answer.progress.waited, 1),
     }
 
 
 def _user(one: Found, answer: Answer) -> Dict[str, Any]:
-    newest = _results.listed(one.newest, answer.now) if one.newest else None
+    newest = _shown.listed(one.newest, answer.now) if one.newest else None
     return {
         "project_id": one.project_id,
         "project_name": answer.projects[one.project_id],
         "username": one.username,
-        "count": one.number,
+        "count": one.total,
         "newest_serial_number": newest["serial_number"] if newest else None,
         "newest_not_after": newest["not_after"] if newest else None,
         "days_left": newest["days_left"] if newest else None,
         "due": one.newest is not None and answer.question.is_due(one.newest, answer.now),
-        "orphan_risk": one.number > 1,
-        "missing": one.number == 0,
+        "orphan_risk": one.total > 1,
+        "missing": one.total == 0,
     }
 
 

@@ -10,6 +10,9 @@ from typing import NamedTuple, Optional, Tuple
 BACKDATING = timedelta(hours=1)
 """Atlas dates every certificate this far back (105 of 105 recorded). What asks "when was it issued" must add it."""
 
+LARGEST_PEM = 64 * 1024
+"""Bytes. From Atlas it has 5 kB."""
+
 
 class Certificate(NamedTuple):
     """``serial`` is the number that identifies it (up to 63 bits, a decimal string for users: JavaScript rounds it)."""

@@ -9,19 +9,20 @@ what is known afterwards is in the exception: :class:`NotIssued` or :class:`Outc
 """
 
 import base64
+import functools
+import itertools
 import json
 import re
 import time
-from typing import Any, Callable, Dict, Iterator, List, Mapping, Optional, Tuple
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
 from urllib.parse import quote, urlencode
 
 from ansible_collections.atlas.x509.plugins.module_utils import _advice, _retry, _time
 from ansible_collections.atlas.x509.plugins.module_utils._auth import Bearer, Digest
-from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
-from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, NotIssued, OutcomeUnknown, ServiceError
+from ansible_collections.atlas.x509.plugins.module_utils._certificate import LARGEST_PEM, Certificate
+from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, NotAdmitted, NotIssued, OutcomeUnknown, ServiceError, Setback
 from ansible_collections.atlas.x509.plugins.module_utils._http import Answer, NoAnswer, Transport
 from ansible_collections.atlas.x509.plugins.module_utils._options import Connection, Credentials
-from ansible_collections.atlas.x509.plugins.module_utils._pem import MAX_SIZE
 from ansible_collections.atlas.x509.plugins.module_utils._shared_token import SharedToken, Taken, Token
 
 PAGE_SIZE = 500
@@ -31,14 +32,27 @@ _TOKEN = re.compile(r"[!-~]+\Z")
 _TOKEN_LIFETIME = 3600  # seconds, as documented; for an answer that does not say
 _LEADING_ZERO = re.compile(rb'("_id"\s*:\s*)0+(?=[0-9])')
 
+_Result = TypeVar("_Result")
+
+
+class Page(NamedTuple):
+    """One page of a list, with the headers of the answer: they say how many requests are left."""
+
+    items: List[Any]
+    is_last: bool
+    headers: Mapping[str, str]
+
 
 class Client:
-    """One service, one set of credentials, for one run of a module. Use it with ``with``: leaving revokes a token made here."""
+    """One service, one set of credentials, for one run of a module. Use it with ``with``: leaving revokes a token made here.
 
-    def __init__(self, connection: Connection, sleep: Callable[[float], None] = time.sleep) -> None:
+    One instance serves as many threads as it has ``connections``.
+    """
+
+    def __init__(self, connection: Connection, sleep: Callable[[float], None] = time.sleep, connections: int = 1) -> None:
         self._connection = connection
         self._sleep = sleep
-        self._transport = Transport(connection)
+        self._transport = Transport(connection, connections)
         self._auth = self._authentication(connection.credentials)
         self._own = ""  # a token that was made here and that nobody else will revoke
         self._shared = None  # type: Optional[SharedToken]
@@ -81,27 +95,46 @@ class Client:
 
     def certificates(self, project_id: str, username: str) -> List[Certificate]:
         """All unexpired certificates of one user, the one issued last at the end. :class:`ServiceError` when they cannot be read."""
-        context = self._context(project_id, username)
-        found = {}  # type: Dict[int, Certificate]
-        for item in self._items(self._certificates_path(project_id, username), context):
-            certificate = _certificate(item, username)
-            found[certificate.serial] = certificate
-        return sorted(found.values(), key=lambda certificate: certificate.order)
+        return self.in_order(self._all(lambda number: self.certificates_page(project_id, username, number)))
 
     def managed_users(self, project_id: str) -> List[str]:
         """The names of the project's users whose certificates Atlas manages, in order. :class:`ServiceError` when they cannot be read."""
-        items = self._items("/groups/{0}/databaseUsers".format(project_id), self._context(project_id, ""))
-        try:
-            return sorted({_text(item, "username") for item in items if item.get("x509Type") == "MANAGED"})
-        except ValueError as error:
-            raise ServiceError("Atlas lists a database user that cannot be read ({0})".format(error), Failure(200)) from None
+        return sorted(set(self._all(lambda number: self.managed_users_page(project_id, number))))
 
     def projects(self) -> Dict[str, Optional[str]]:
         """The names of all projects that the credentials can see, by id, as Atlas lists them. :class:`ServiceError` when they cannot be read."""
+        return dict(self._all(self._projects_page))
+
+    def certificates_page(self, project_id: str, username: str, number: int) -> "Page":
+        """One try at one page of a user's certificates; :class:`Setback` when it failed and another try may help."""
+        page = self._page(self._certificates_path(project_id, username), number, self._context(project_id, username))
+        return page._replace(items=[_certificate(item, username) for item in page.items])
+
+    def managed_users_page(self, project_id: str, number: int) -> "Page":
+        """One try at one page of the project's users: the names of those whose certificates Atlas manages."""
+        page = self._page("/groups/{0}/databaseUsers".format(project_id), number, self._context(project_id, ""))
         try:
-            return {_text(item, "id"): item.get("name") for item in self._items("/groups", self._context("", ""))}
+            return page._replace(items=[_text(item, "username") for item in page.items if item.get("x509Type") == "MANAGED"])
+        except ValueError as error:
+            raise ServiceError("Atlas lists a database user that cannot be read ({0})".format(error), Failure(200)) from None
+
+    def _projects_page(self, number: int) -> "Page":
+        page = self._page("/groups", number, self._context("", ""))
+        try:
+            return page._replace(items=[(_text(item, "id"), _text(item, "name")) for item in page.items])
         except ValueError as error:
             raise ServiceError("Atlas lists a project that cannot be read ({0})".format(error), Failure(200)) from None
+
+    @staticmethod
+    def in_order(certificates: Iterable[Certificate]) -> List[Certificate]:
+        """The one issued last at the end; what came twice, because the list changed between two pages, once."""
+        return sorted({one.serial: one for one in certificates}.values(), key=lambda one: one.order)
+
+    def pause(self, setback: Setback, attempt: int) -> Optional[float]:
+        """Seconds to wait before try number ``attempt`` (2 is the first repetition), or None when it must not be or cannot help."""
+        if attempt > self._connection.retries + 1:
+            return None
+        return _retry.wait(attempt, setback.failure or Failure(), setback.headers, self.now())
 
     def issue(self, project_id: str, username: str, months: int, receive: Callable[[bytes], None]) -> None:
         """Issue one certificate; ``receive`` gets the answer as it arrives and must keep it. Sent once, never repeated."""
@@ -142,14 +175,16 @@ class Client:
 
     def _make_own_token(self) -> Token:
         path, auth, headers, body = self._token_request("token", {"grant_type": "client_credentials"})
-        answer = self._persistently("POST", path, auth, headers, self._context("", ""), body)
-        document = _json(answer.body)
         try:
+            answer = self._persistently(lambda: self._once("POST", path, auth, headers, self._context("", ""), body))
+            document = _json(answer.body)
             value = _text(document, "access_token")
             if not _TOKEN.match(value):
                 raise ValueError("access_token")
         except ValueError:
-            raise ServiceError("the answer to the login is not a token: check base_url and the proxy settings", Failure(200)) from None
+            raise NotAdmitted("the answer to the login is not a token: check base_url and the proxy settings", Failure(200)) from None
+        except ServiceError as error:
+            raise NotAdmitted(error.message, error.failure) from None
         self._own = value
         lifetime = document.get("expires_in")
         return Token(value, time.time() + (lifetime if isinstance(lifetime, int) else _TOKEN_LIFETIME))
@@ -166,40 +201,49 @@ class Client:
         headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
         return "/api/oauth/" + operation, _Basic(credentials.public, credentials.secret), headers, urlencode(form).encode("ascii")
 
-    def _items(self, path: str, context: _advice.Context) -> Iterator[Dict[str, Any]]:
-        """The results of every page. The end is the page that names no next one and is not full."""
-        headers = {"Accept": self._connection.media_type}
-        for number in range(1, MAX_PAGES + 1):
-            query = "?pageNum={0}&itemsPerPage={1}".format(number, PAGE_SIZE)
-            answer = self._persistently("GET", self._base() + path + query, self._auth, headers, context)
-            page = parse_page(answer.body)
-            yield from page["results"]
-            links = page.get("links")
-            named = isinstance(links, list) and any(isinstance(link, dict) and link.get("rel") == "next" for link in links)
-            if not named and len(page["results"]) < PAGE_SIZE:
+    def _all(self, read: Callable[[int], "Page"]) -> Iterator[Any]:
+        """What is on every page."""
+        for number in itertools.count(1):
+            page = self._persistently(functools.partial(read, number))
+            yield from page.items
+            if page.is_last:
                 return
-        raise ServiceError("Atlas sends page after page without an end")
 
-    def _persistently(
-        self, method: str, path: str, auth: Any, headers: Dict[str, str], context: _advice.Context, body: Optional[bytes] = None
-    ) -> Answer:
-        """Ask until there is a 200, as often as ``retries`` allows and while waiting can help."""
+    def _page(self, path: str, number: int, context: _advice.Context) -> "Page":
+        """One try at one page. The last one is the one that names no next one and is not full."""
+        if number > MAX_PAGES:
+            raise ServiceError("Atlas sends page after page without an end")
+        query = "?pageNum={0}&itemsPerPage={1}".format(number, PAGE_SIZE)
+        answer = self._once("GET", self._base() + path + query, self._auth, {"Accept": self._connection.media_type}, context)
+        page = parse_page(answer.body)
+        links = page.get("links")
+        named = isinstance(links, list) and any(isinstance(link, dict) and link.get("rel") == "next" for link in links)
+        return Page(page["results"], not named and len(page["results"]) < PAGE_SIZE, answer.headers)
+
+    def _persistently(self, once: Callable[[], _Result]) -> _Result:
+        """Try until it works, as often as ``retries`` allows and while waiting can help."""
         attempt = 1
         while True:
-            answer = None  # type: Optional[Answer]
             try:
-                answer = self._transport.exchange(method, path, auth, headers, body)
-            except NoAnswer as error:
-                problem, failure, received = self._unreachable(error), Failure(), {}  # type: str, Failure, Mapping[str, str]
-            else:
-                if answer.status == 200:
-                    return answer
-                problem, failure, received = self._refusal(answer, context), answer.failure, answer.headers
-            attempt += 1
-            pause = _retry.wait(attempt, failure, received, self.now())
-            if pause is None or attempt > self._connection.retries + 1:
-                raise ServiceError(problem, failure if answer else None)
+                return once()
+            except Setback as setback:
+                attempt += 1
+                pause = self.pause(setback, attempt)
+                if pause is None:
+                    raise ServiceError(setback.message, setback.failure) from None
             self._sleep(pause)
+
+    def _once(self, method: str, path: str, auth: Any, headers: Dict[str, str], context: _advice.Context, body: Optional[bytes] = None) -> Answer:
+        """Ask once: an answer with status 200, or :class:`Setback`, or :class:`NotAdmitted`."""
+        try:
+            answer = self._transport.exchange(method, path, auth, headers, body)
+        except NoAnswer as error:
+            raise Setback(self._unreachable(error), None, {}) from None
+        if answer.status == 200:
+            return answer
+        if _advice.is_shut_out(answer.failure):
+            raise NotAdmitted(self._refusal(answer, context), answer.failure)
+        raise Setback(self._refusal(answer, context), answer.failure, answer.headers)
 
     def _refusal(self, answer: Answer, context: _advice.Context) -> str:
         if 300 <= answer.status < 400:
@@ -239,13 +283,13 @@ class _Bounded:
 
     def __init__(self, receive: Callable[[bytes], None]) -> None:
         self._receive = receive
-        self._room = MAX_SIZE
+        self._room = LARGEST_PEM
 
     def __call__(self, chunk: bytes) -> None:
         self._receive(chunk[: self._room])
         self._room -= len(chunk)
         if self._room < 0:
-            raise NoAnswer("the answer is larger than {0} bytes, and no PEM is".format(MAX_SIZE), sent=True)
+            raise NoAnswer("the answer is larger than {0} bytes, and no PEM is".format(LARGEST_PEM), sent=True)
 
 
 def parse_page(body: bytes) -> Dict[str, Any]:

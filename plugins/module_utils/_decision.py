@@ -183,7 +183,7 @@ def decide(wanted: Wanted, seen: Seen, now: datetime) -> Plan:
 
 def renew_at(certificate: Certificate, renew_before: Span) -> datetime:
     """When renewal is due: the span before the end; a percentage is of the time from the issue to the end."""
-    return certificate.not_after - renew_before.of(certificate.not_after - certificate.issued_at)
+    return renew_before.before_end(certificate.issued_at, certificate.not_after)
 
 
 def foreign_pem(case: Case) -> Optional[Verdict]:

@@ -11,6 +11,8 @@
     |-- MissingLibrary        a Python library is missing; nothing was sent
     |-- StoreError            a file or directory is not fit; nothing was issued because of it
     |-- ServiceError          the service, or the way to it, said no; a read failed, nothing was changed
+    |   |-- Setback           one try of a read failed; another one may help
+    |   |-- NotAdmitted       the service does not let us in: whatever else is asked will fail as well
     |   |-- NotIssued         the write was refused, or never sent: certainly nothing was issued
     |   `-- OutcomeUnknown    the write was sent and its answer was lost: something may have been issued
     |-- PemError              these bytes are not the PEM that they should be
@@ -18,7 +20,7 @@
     `-- KeyKept               a certificate was issued and is not in place; what came is kept, and the message says where
 """
 
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 
 class Failure(NamedTuple):
@@ -57,6 +59,24 @@ class StoreError(AtlasX509Error):
 
 class ServiceError(AtlasX509Error):
     """The service, or the way to it, said no. Nothing was changed."""
+
+
+class Setback(ServiceError):
+    """One try of a read failed. ``headers`` are those of the answer, for what they say about when to try again."""
+
+    def __init__(self, message: str, failure: Optional[Failure], headers: Mapping[str, str]) -> None:
+        super().__init__(message, failure)
+        self.headers = headers
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether it says nothing about what was asked: no answer, a limited rate, a failure of the service."""
+        status = self.failure.status if self.failure else None
+        return status is None or status == 429 or status >= 500
+
+
+class NotAdmitted(ServiceError):
+    """The service does not let us in (login, credentials, access list): whatever else is asked will fail as well."""
 
 
 class NotIssued(ServiceError):

@@ -7,7 +7,7 @@
 import os
 from typing import Any, Dict, Mapping, Optional
 
-from ansible_collections.atlas.x509.plugins.module_utils import _pem, _results
+from ansible_collections.atlas.x509.plugins.module_utils import _pem, _shown
 from ansible_collections.atlas.x509.plugins.module_utils._errors import PemError, StoreError
 from ansible_collections.atlas.x509.plugins.module_utils._store import Attributes, Reservation, apply_attributes, differing, obstacle, sweep
 
@@ -28,7 +28,7 @@ def kept(dest: str, serial_number: str) -> Optional[Dict[str, Any]]:
     there = _pem.look_at(dest)
     if there.state != "pair" or there.certificate is None or str(there.certificate.serial) != serial_number or differing(dest, Attributes()):
         return None
-    return _results.certificate(there.certificate)
+    return _shown.certificate(there.certificate)
 
 
 def keep(dest: str, pem: bytes, expected: Mapping[str, Any]) -> bool:

@@ -51,9 +51,9 @@ class NoAnswer(Exception):
 
 
 class Transport:
-    """Kept-alive connections to one service, and the service's clock."""
+    """Kept-alive connections to one service, as many as threads use it, and the service's clock."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, connections: int = 1) -> None:
         requests = library("requests")
         self._requests = requests
         self._connection = connection
@@ -61,7 +61,7 @@ class Transport:
         self.clock_seen = False
         self._session = requests.Session()
         self._session.headers["User-Agent"] = "atlas.x509 (Ansible)"
-        adapter = _adapter(requests.adapters.HTTPAdapter, connection.timeout)
+        adapter = _adapter(requests.adapters.HTTPAdapter, connection.timeout, connections)
         for prefix in ("https://", "http://"):
             self._session.mount(prefix, adapter)
         # http is for loopback only, and a proxy named in the environment is elsewhere.
@@ -183,7 +183,7 @@ class Transport:
             self.clock_seen = True
 
 
-def _adapter(base: Any, seconds: float) -> Any:
+def _adapter(base: Any, seconds: float, connections: int) -> Any:
     """An adapter of ``requests`` that repeats nothing and waits for no head of an answer longer than that."""
 
     class Adapter(base):  # type: ignore[misc]
@@ -198,7 +198,7 @@ def _adapter(base: Any, seconds: float) -> Any:
                 _deadline.bound_heads(manager, seconds)
             return manager
 
-    return Adapter(pool_maxsize=16, max_retries=0)
+    return Adapter(pool_maxsize=connections, max_retries=0)
 
 
 def _next_piece(raw: Any, total: int) -> bytes:

@@ -14,12 +14,12 @@ import os
 import stat
 from typing import Any, List, NamedTuple, Optional, Tuple
 
-from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
+from ansible_collections.atlas.x509.plugins.module_utils._certificate import LARGEST_PEM, Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._der import Facts, common_name, is_whole, read_certificate, rfc4514
 from ansible_collections.atlas.x509.plugins.module_utils._errors import PemError
 from ansible_collections.atlas.x509.plugins.module_utils._openssl import Unusable, certificate_in_use
 
-MAX_SIZE = 64 * 1024
+MAX_SIZE = LARGEST_PEM
 """A PEM from Atlas has 5 kB. Nothing larger than this is read, kept or placed."""
 
 _BEGIN, _END, _DASHES = b"-----BEGIN ", b"-----END ", b"-----"

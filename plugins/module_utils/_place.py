@@ -6,7 +6,7 @@
 
 from typing import Any, Dict, NamedTuple, Optional, Tuple
 
-from ansible_collections.atlas.x509.plugins.module_utils import _login, _pem, _results
+from ansible_collections.atlas.x509.plugins.module_utils import _login, _pem, _shown
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError, PemError, StoreError
 from ansible_collections.atlas.x509.plugins.module_utils._store import (
@@ -155,7 +155,7 @@ def report(placed: Placed, path: str, foreseen: bool) -> Dict[str, Any]:
     values = {
         "changed": placed.changed,
         "path": path,
-        "certificate": _results.certificate(placed.after) if placed.after else None,
+        "certificate": _shown.certificate(placed.after) if placed.after else None,
         "replaced": str(old.serial) if old and placed.changed and not placed.attributes else None,
         "msg": "{0}: {1}".format(path, _deed(placed, foreseen)),
     }  # type: Dict[str, Any]

@@ -6,7 +6,7 @@
 
 from typing import Any, Dict, Optional, Tuple
 
-from ansible_collections.atlas.x509.plugins.module_utils import _results, _time
+from ansible_collections.atlas.x509.plugins.module_utils import _results, _shown, _time
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._decision import ISSUE, renew_at
 from ansible_collections.atlas.x509.plugins.module_utils._ensure import Outcome
@@ -22,7 +22,7 @@ def outcome(done: Outcome, request: Request, foreseen: bool) -> Dict[str, Any]:
         certificate=_certificate(done, request),
         path=request.wanted.path,
         path_is_current=done.path_is_current,
-        unexpired=[_results.listed(one, done.plan.now) for one in done.unexpired],
+        unexpired=[_shown.listed(one, done.plan.now) for one in done.unexpired],
     )
     if done.backup_file:
         values["backup_file"] = done.backup_file
@@ -34,7 +34,7 @@ def outcome(done: Outcome, request: Request, foreseen: bool) -> Dict[str, Any]:
 def _certificate(done: Outcome, request: Request) -> Optional[Dict[str, Any]]:
     if done.certificate is None:
         return None
-    return _results.dated(done.certificate, done.plan.now, renew_at(done.certificate, request.wanted.renew_before))
+    return _shown.dated(done.certificate, done.plan.now, renew_at(done.certificate, request.wanted.renew_before))
 
 
 def _sentence(done: Outcome, request: Request, foreseen: bool) -> str:

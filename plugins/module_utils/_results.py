@@ -2,48 +2,14 @@
 # GNU General Public License v3.0-or-later (see COPYING)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Between our types and what Ansible shows: dictionaries out, and those of ``atlas_pem_info`` in again.
+"""Between our types and what Ansible shows: dictionaries out, and those of ``atlas_pem_info`` in again."""
 
-Serial numbers are strings: they have up to 63 bits, and JavaScript, so the AWX interface, rounds numbers above 53.
-"""
-
-from datetime import datetime
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
-from ansible_collections.atlas.x509.plugins.module_utils import _time
+from ansible_collections.atlas.x509.plugins.module_utils import _shown, _time
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, OptionError, Refused
 from ansible_collections.atlas.x509.plugins.module_utils._pem import Look
-
-
-def certificate(one: Certificate) -> Dict[str, Any]:
-    """The public facts of one certificate. What is not known (a list has no fingerprint) is null."""
-    return {
-        "serial_number": str(one.serial),
-        "serial_hex": _hex(one.serial),
-        "subject": one.subject,
-        "common_name": one.common_name,
-        "issuer": one.issuer,
-        "issuer_common_name": one.issuer_common_name,
-        "not_before": _time.iso(one.not_before),
-        "not_after": _time.iso(one.not_after),
-        "fingerprint_sha256": one.fingerprint_sha256,
-    }
-
-
-def dated(one: Certificate, now: datetime, renew_at: Optional[datetime] = None) -> Dict[str, Any]:
-    """The facts, with what depends on the time: whole days left, and when renewal is due."""
-    return dict(
-        certificate(one),
-        days_left=(one.not_after - now) // _time.DAY,
-        renew_at=_time.iso(renew_at) if renew_at else None,
-    )
-
-
-def listed(one: Certificate, now: datetime) -> Dict[str, Any]:
-    """The short form for lists: what Atlas lists, and the days left."""
-    full = dated(one, now)
-    return {key: full[key] for key in ("serial_number", "serial_hex", "subject", "common_name", "not_before", "not_after", "days_left")}
 
 
 def look(found: Look) -> Dict[str, Any]:
@@ -53,7 +19,7 @@ def look(found: Look) -> Dict[str, Any]:
         "state": found.state,
         "detail": found.detail,
         "key_matches": found.key_matches,
-        "certificate": certificate(found.certificate) if found.certificate else None,
+        "certificate": _shown.certificate(found.certificate) if found.certificate else None,
     }
 
 
@@ -86,9 +52,7 @@ def report_from(value: Any, where: str) -> Report:
 
 def failure(error: AtlasX509Error) -> Dict[str, Any]:
     """The return values of a failed module, beside ``msg``."""
-    values = dict(error.facts)
-    if error.failure:
-        values["failure"] = dict(error.failure._asdict())
+    values = _shown.failure(error)
     if isinstance(error, Refused):
         values.update(plan(error.plan))
     return values
@@ -99,9 +63,9 @@ def plan(decided: Any) -> Dict[str, Any]:
     values = {
         "decision": decided.verdict.decision,
         "reason": decided.verdict.reason,
-        "unexpired": [listed(one, decided.now) for one in decided.unexpired],
-        "superseded": serials(decided.superseded),
-        "orphaned": serials(decided.orphaned),
+        "unexpired": [_shown.listed(one, decided.now) for one in decided.unexpired],
+        "superseded": _shown.serials(decided.superseded),
+        "orphaned": _shown.serials(decided.orphaned),
     }  # type: Dict[str, Any]
     if decided.hosts_given:
         values.update(
@@ -115,17 +79,6 @@ def plan(decided: Any) -> Dict[str, Any]:
             unasked=list(decided.unasked),
         )
     return values
-
-
-def serials(certificates: Tuple[Certificate, ...]) -> List[str]:
-    """Serial numbers, as strings."""
-    return [str(one.serial) for one in certificates]
-
-
-def _hex(serial: int) -> str:
-    """Whole bytes, as ``openssl x509 -serial`` prints them."""
-    digits = "{0:X}".format(abs(serial))
-    return "{0}{1}{2}".format("-" if serial < 0 else "", "0" * (len(digits) % 2), digits)
 
 
 def _look_from(value: Mapping[str, Any]) -> Look:

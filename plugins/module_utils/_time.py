@@ -32,6 +32,10 @@ class Span(NamedTuple):
         """This span for a certificate that lives that long."""
         return self.length + lifetime * self.percent / 100
 
+    def before_end(self, start: datetime, end: datetime) -> datetime:
+        """The moment this span before the end of what lives from ``start`` to ``end``."""
+        return end - self.of(end - start)
+
 
 def now() -> datetime:
     """This machine's clock. The service's ``Date`` is preferred wherever one was seen."""

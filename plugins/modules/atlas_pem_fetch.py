@@ -71,7 +71,7 @@ certificate:
 import base64
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.atlas.x509.plugins.module_utils import _fetch, _pem, _results
+from ansible_collections.atlas.x509.plugins.module_utils import _fetch, _pem, _shown
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, PemError
 
 
@@ -90,7 +90,7 @@ def main():
         look = _pem.look_at(path)
         if look.state != "pair" or str(look.certificate.serial) != wanted:
             raise PemError("{0} holds {1}, not certificate {2}".format(path, look.describe(), wanted))
-        result = {"certificate": _results.certificate(look.certificate), "msg": "{0} holds certificate {1}".format(path, wanted)}
+        result = {"certificate": _shown.certificate(look.certificate), "msg": "{0} holds certificate {1}".format(path, wanted)}
         if not module.check_mode:
             result["veiled"] = base64.b64encode(_fetch.veil(_pem.read(path), base64.b64decode(module.params["pad_base64"]))).decode("ascii")
     except (AtlasX509Error, OSError) as error:

@@ -195,14 +195,14 @@ attributes_differ:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _login, _pem, _results, _store
+from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _login, _pem, _results, _shown, _store
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
 
 
 def _also(paths, path, username):
     looks = ((other, _pem.look_at(other)) for other in paths if other != path)
     return [
-        {"location": other, "state": look.state, "certificate": _results.certificate(look.certificate)}
+        {"location": other, "state": look.state, "certificate": _shown.certificate(look.certificate)}
         for other, look in looks
         if look.state == "pair" and look.certificate.common_name == username
     ]

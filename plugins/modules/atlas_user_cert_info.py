@@ -54,6 +54,11 @@ options:
         A list that could not be read is never shown as an empty one.
     type: bool
     default: false
+  progress_path:
+    description:
+      - A file that exists, to which a line about how far it is is added every few seconds when it takes long.
+      - With C(-v) the action plugin gives one and shows the lines while the task runs, so nobody needs to set this.
+    type: path
 extends_documentation_fragment:
   - atlas.x509.atlas
   - atlas.x509.attributes.info
@@ -262,6 +267,16 @@ checked_at:
   returned: success
   type: str
   sample: "2026-11-22T08:00:00Z"
+requests:
+  description: How many requests were sent for the lists of users and certificates.
+  returned: success
+  type: int
+  sample: 2
+seconds_waited:
+  description: For how long nothing was under way, because the rate limit or a failing service left nothing to send.
+  returned: success
+  type: float
+  sample: 0.0
 failure:
   description: What the service said, when it was the service that failed.
   returned: when the service refused or failed
@@ -293,7 +308,7 @@ failure:
 import os
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.atlas.x509.plugins.module_utils import _audit, _options, _results
+from ansible_collections.atlas.x509.plugins.module_utils import _audit, _options, _shown
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error
 
@@ -307,10 +322,10 @@ def main():
     module.no_log_values.update(_options.environment_secrets(os.environ))
     try:
         question = _audit.question(module.params, os.environ)
-        with Client(_options.connection(module.params, os.environ)) as client:
-            answer = _audit.ask(client, question)
+        with Client(_options.connection(module.params, os.environ), connections=question.concurrency) as client:
+            answer = _audit.ask(client, question, _audit.teller(module.params["progress_path"]))
     except AtlasX509Error as error:
-        module.fail_json(msg=error.message, **_results.failure(error))
+        module.fail_json(msg=error.message, **_shown.failure(error))
     if answer.failed:
         module.warn("{0} lists could not be read, so the answer is not complete: 'failed_lists' says which and why".format(len(answer.failed)))
     module.exit_json(changed=False, **_audit.report(answer))

@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.atlas.x509.plugins.module_utils import _audit, _options, _time
+from ansible_collections.atlas.x509.plugins.module_utils import _audit, _options, _sweep, _time
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError, ServiceError
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, READ_ONLY_PRIVATE_KEY, READ_ONLY_PUBLIC_KEY, FakeAtlas
@@ -45,10 +46,21 @@ def options(**given):
 
 
 def report(atlas, waits=None, credentials=None, **given):
+    """What the module returns. Waits between tries of one list are noted and not waited, but for those that the rate limit asks for."""
     asked = options(base_url=atlas.url, **{**(KEY if credentials is None else credentials), **given})
-    # Not sleeping: what would have been waited is noted, and more than that is not what these tests are about.
-    with Client(_options.connection(asked, {}), sleep=(waits if waits is not None else []).append) as client:
-        return _audit.report(_audit.ask(client, _audit.question(asked, {})))
+    question = _audit.question(asked, {})
+    with Client(_options.connection(asked, {}), connections=question.concurrency) as client:
+        pause = client.pause
+
+        def noted(setback, attempt):
+            waited = pause(setback, attempt)
+            if waited is not None and waits is not None:
+                waits.append(waited)
+            limited = setback.failure and setback.failure.status == 429
+            return waited if waited is None or limited else 0.0
+
+        client.pause = noted
+        return _audit.report(_audit.ask(client, question))
 
 
 def certificates(shown):
@@ -359,3 +371,125 @@ def test_a_time_longer_than_the_calendar_is_refused_before_it_is_reckoned_with(f
     with pytest.raises(OptionError, match=r"^expires_within: "):
         report(fleet, username="app", expires_within=within)
     assert fleet.state.journal == []
+
+
+# The rate limit, and many lists
+
+
+def refused(atlas):
+    return sum(entry.status == 429 for entry in atlas.state.journal)
+
+
+def test_a_bucket_is_never_asked_for_more_than_it_holds(atlas):
+    """Forty at once and twenty a second: two are left for others, and with these the refill is found out."""
+    atlas.call(atlas.state.change_settings, rate_limit={"capacity": 40, "refill": 20, "period": 1})
+    for number in range(60):
+        atlas.call(atlas.state.add_user, DEMO_PROJECT, f"user-{number}")
+    shown = report(atlas)
+    assert (len(shown["users"]), shown["failed_lists"], refused(atlas)) == (61, [], 0)
+    assert shown["seconds_waited"] > 0
+
+
+def test_a_project_that_has_to_wait_keeps_no_other_waiting(atlas):
+    atlas.call(atlas.state.change_settings, rate_limit={"capacity": 5, "refill": 5, "period": 2})
+    other = atlas.call(atlas.state.add_project).project_id
+    for number in range(9):
+        atlas.call(atlas.state.add_user, DEMO_PROJECT, f"user-{number}")
+    for number in range(4):
+        atlas.call(atlas.state.add_user, other, f"user-{number}")
+    shown = report(atlas, project_ids=[DEMO_PROJECT, other], concurrency=1)
+    assert len(shown["users"]) == 14
+    assert shown["failed_lists"] == []
+    lists = [entry.project_id for entry in atlas.state.journal if entry.username]
+    assert lists.count(other) == 4
+    assert lists[8:].count(other) == 0  # done before the other bucket was filled again
+
+
+def test_who_is_sent_away_comes_back_when_told_and_nobody_follows_meanwhile(atlas):
+    """Others have emptied the bucket: whoever is under way hears of it, and nobody else goes before the time named."""
+    for number in range(30):
+        atlas.call(atlas.state.add_user, DEMO_PROJECT, f"user-{number}")
+    atlas.fault("status", status=429, retry_after=1, match={"path_contains": "/certs"}, skip=10, times=3)
+    waits = []
+    shown = report(atlas, waits, concurrency=3)
+    assert (len(shown["users"]), shown["failed_lists"], refused(atlas)) == (31, [], len(waits))
+    assert set(waits) == {1.0}
+    assert shown["seconds_waited"] >= 0.9
+
+
+def test_a_list_that_is_sent_away_for_ever_has_failed(fleet):
+    fleet.fault("status", status=429, retry_after=0, match={"username": "bob"}, times=None)
+    assert failed(report(fleet)) == [(DEMO_PROJECT, "bob", "RATE_LIMITED")]
+
+
+def test_a_service_that_is_gone_is_not_asked_for_every_list(atlas):
+    for number in range(100):
+        atlas.call(atlas.state.add_user, DEMO_PROJECT, f"user-{number:02}")
+    atlas.fault("drop_before", match={"path_contains": "/certs"}, skip=5, times=None)
+    with pytest.raises(ServiceError, match="gave up after 8 lists in a row") as caught:
+        report(atlas, retries=1)
+    assert 8 <= len(caught.value.facts["failed_lists"]) < 24
+    assert len(atlas.state.journal) < 40
+
+
+@pytest.mark.parametrize(("status", "code"), [(401, "UNEXPECTED_ERROR"), (403, "IP_ADDRESS_NOT_ON_ACCESS_LIST")])
+def test_who_is_let_in_nowhere_does_not_ask_for_every_list(atlas, status, code):
+    for number in range(50):
+        atlas.call(atlas.state.add_user, DEMO_PROJECT, f"user-{number:02}")
+    atlas.fault("status", status=status, errorCode=code, match={"path_contains": "/certs"}, skip=5, times=None)
+    with pytest.raises(ServiceError) as caught:
+        report(atlas, concurrency=2)
+    assert caught.value.failure.code == code
+    assert len(atlas.state.journal) < 20
+
+
+def test_strictly_the_first_list_that_fails_ends_it(estate):
+    estate.fault("status", status=404, errorCode="USER_NOT_FOUND", match={"username": "a/b, c"}, times=None)
+    with pytest.raises(ServiceError, match="'a/b, c'") as caught:
+        report(estate, strict=True, concurrency=1)
+    assert [one["username"] for one in caught.value.facts["failed_lists"]] == ["a/b, c"]
+
+
+def test_a_list_of_several_pages_is_read_whole_between_others(atlas):
+    for name, count in (("big", 1001), ("small", 1)):
+        atlas.call(atlas.state.add_user, DEMO_PROJECT, name)
+        for number in range(count):
+            atlas.call(atlas.state.add_certificate, DEMO_PROJECT, name, days_left=1 + number % 80)
+    shown = report(atlas)
+    assert users(shown) == [("app", 0, None), ("big", 1001, 79), ("small", 1, 0)]
+    moments = [one["not_before"] for one in shown["certificates"] if one["username"] == "big"]
+    assert moments == sorted(moments)
+
+
+def test_a_mistake_of_ours_in_a_thread_is_not_lost(fleet, monkeypatch):
+    monkeypatch.setattr(Client, "certificates_page", lambda *_arguments: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        report(fleet)
+
+
+def test_how_far_it_is_is_told_while_it_runs(atlas, tmp_path, monkeypatch):
+    monkeypatch.setattr(_sweep, "REPORT_EVERY", 0.05)
+    atlas.fault("delay", seconds=0.02, times=None)
+    for number in range(50):
+        atlas.call(atlas.state.add_user, DEMO_PROJECT, f"user-{number}")
+    asked = options(base_url=atlas.url, **KEY)
+    lines = tmp_path / "progress"
+    lines.touch()
+    with Client(_options.connection(asked, {}), connections=2) as client:
+        _audit.ask(client, _audit.question({**asked, "concurrency": 2}, {}), _audit.teller(str(lines)))
+    told = lines.read_text().splitlines()
+    assert len(told) > 2
+    assert all(re.fullmatch(r"\d+ of \d+ lists read(, .*)?", line) for line in told)
+    assert "of 52 lists" in told[-1]
+
+
+@pytest.mark.parametrize("path", [None, "none/here"])
+def test_a_file_for_progress_that_cannot_be_written_stops_nothing_and_is_not_made(tmp_path, path):
+    tell = _audit.teller(path and str(tmp_path / path))
+    tell(_sweep.Progress(1, 0, 2, 3, 0.0))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_words_about_progress():
+    assert _audit.words(_sweep.Progress(3, 0, 10, 4, 0.4)) == "3 of 10 lists read"
+    assert _audit.words(_sweep.Progress(3, 2, 10, 9, 61.7)) == "3 of 10 lists read, 2 failed, 62 s waited for the service"

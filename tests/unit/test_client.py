@@ -14,9 +14,10 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
-from ansible_collections.atlas.x509.plugins.module_utils import _client, _options, _results
+from ansible_collections.atlas.x509.plugins.module_utils import _client, _options, _results, _shown
+from ansible_collections.atlas.x509.plugins.module_utils._advice import is_shut_out
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
-from ansible_collections.atlas.x509.plugins.module_utils._errors import NotIssued, OutcomeUnknown, ServiceError
+from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, NotAdmitted, NotIssued, OutcomeUnknown, ServiceError
 from ansible_collections.atlas.x509.plugins.module_utils._pem import MAX_SIZE
 from fake_atlas import (
     DEMO_CLIENT_ID,
@@ -56,10 +57,11 @@ def issue(one, received=None, project=DEMO_PROJECT, username="app", months=3):
 
 
 def refused(error, ask, *arguments, **more):
-    """The error, which is of exactly this class, when it is asked."""
+    """The error, which is of exactly this class, when it is asked; a read that nobody is admitted to says so."""
     with pytest.raises(ServiceError) as caught:
         ask(*arguments, **more)
-    assert caught.value.__class__ is error, caught.value
+    shut_out = error is ServiceError and is_shut_out(caught.value.failure or Failure())
+    assert caught.value.__class__ is (NotAdmitted if shut_out else error), caught.value
     return caught.value
 
 
@@ -320,7 +322,7 @@ class TestTheSampleOfTheDocumentation:
     def test_no_digit_is_lost_on_the_way_to_the_user(self, wire, say):
         with client(wire(lambda _: say(200, self.BODY)).url, TOKEN) as one:
             found = listed(one, "ec13d5f09d521a5206e5d726", "myX509User")
-        assert [_results.certificate(one)["serial_number"] for one in found] == ["5433027191242719574", "946028664465903704"]
+        assert [_shown.certificate(one)["serial_number"] for one in found] == ["5433027191242719574", "946028664465903704"]
 
     def test_it_is_no_valid_json_and_its_gutter_was_removed(self):
         assert b"|" not in self.BODY

@@ -24,7 +24,7 @@ API_MODULES = ["atlas_login", "atlas_user_cert", "atlas_user_cert_info"]
 FRAGMENTS = sorted(file.stem for file in (ROOT / "plugins" / "doc_fragments").glob("*.py"))
 ADDED_BY_ANSIBLE = {"changed", "failed", "invocation", "warnings", "deprecations", "diff", "exception"}
 ADDED_FOR_A_PATH = {"uid", "gid", "owner", "group", "mode", "size", "state", "secontext"}
-TYPES = {"str": str, "int": int, "bool": bool, "dict": dict, "list": list}
+TYPES = {"str": str, "int": int, "bool": bool, "dict": dict, "list": list, "float": float}
 
 
 def module_of(name):

@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ansible_collections.atlas.x509.plugins.module_utils import _fetch, _pem, _results, _store
+from ansible_collections.atlas.x509.plugins.module_utils import _fetch, _pem, _shown, _store
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, PemError, StoreError
 from cryptography.hazmat.primitives.asymmetric import ec
 from fake_atlas.certificates import Authority, key_pem
@@ -41,7 +41,7 @@ def pem(number=0, user="app"):
 
 def said_of(data):
     """What ``atlas_pem_fetch`` returns about a PEM."""
-    return _results.certificate(_pem.first_certificate(data))
+    return _shown.certificate(_pem.first_certificate(data))
 
 
 def mode_of(path):

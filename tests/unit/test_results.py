@@ -10,7 +10,7 @@ import json
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from ansible_collections.atlas.x509.plugins.module_utils import _results
+from ansible_collections.atlas.x509.plugins.module_utils import _results, _shown
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._decision import Host, Seen, Wanted, decide
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, KeyKept, OptionError, Refused, ServiceError
@@ -103,7 +103,7 @@ def test_a_look_says_whether_there_is_a_file_and_whether_its_key_fits(state, exi
 @bounded
 @given(certificates)
 def test_a_serial_number_is_a_string_of_all_its_digits(one):
-    shown = by_way_of_json(_results.certificate(one))
+    shown = by_way_of_json(_shown.certificate(one))
     assert isinstance(shown["serial_number"], str) and isinstance(shown["serial_hex"], str)
     assert int(shown["serial_number"]) == one.serial == int(shown["serial_hex"], 16)
 
@@ -113,7 +113,7 @@ def test_a_serial_number_is_a_string_of_all_its_digits(one):
 )
 def test_a_serial_number_in_hexadecimal_is_what_openssl_prints(serial, text):
     # openssl x509 -serial prints whole bytes; so that one can look for the one in the output of the other
-    assert _results.certificate(certificate(serial))["serial_hex"] == text
+    assert _shown.certificate(certificate(serial))["serial_hex"] == text
 
 
 @pytest.mark.parametrize(
@@ -121,18 +121,18 @@ def test_a_serial_number_in_hexadecimal_is_what_openssl_prints(serial, text):
     [(NOW + DAY, 1), (NOW + DAY - SECOND, 0), (NOW + 2 * DAY - SECOND, 1), (NOW + SECOND, 0), (NOW, 0), (NOW - SECOND, -1)],
 )
 def test_days_left_are_whole_days(ends, days):
-    assert _results.dated(certificate(ends=ends), NOW)["days_left"] == days
-    assert _results.listed(certificate(ends=ends), NOW)["days_left"] == days
+    assert _shown.dated(certificate(ends=ends), NOW)["days_left"] == days
+    assert _shown.listed(certificate(ends=ends), NOW)["days_left"] == days
 
 
 def test_dates_are_iso_8601_in_utc():
-    shown = _results.dated(certificate(), NOW, NOW + 50 * DAY)
+    shown = _shown.dated(certificate(), NOW, NOW + 50 * DAY)
     assert (shown["not_before"], shown["not_after"], shown["renew_at"]) == ("2026-11-12T12:00:00Z", "2027-02-10T12:00:00Z", "2027-01-11T12:00:00Z")
-    assert _results.dated(certificate(), NOW)["renew_at"] is None
+    assert _shown.dated(certificate(), NOW)["renew_at"] is None
 
 
 def test_a_list_shows_what_atlas_lists_and_no_more():
-    assert sorted(_results.listed(certificate(), NOW)) == [
+    assert sorted(_shown.listed(certificate(), NOW)) == [
         "common_name", "days_left", "not_after", "not_before", "serial_hex", "serial_number", "subject",
     ]  # fmt: skip
 
