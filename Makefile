@@ -74,6 +74,12 @@ awx: dev ## All that AWX does: its jobs, its set-up from a file, a secret store 
 	@$(bin)/python -m pytest -m "heavy or not heavy" $(PYTEST_ARGS) tests/integration/test_awx_jobs.py tests/integration/test_awx_setup.py \
 		tests/integration/test_awx_vault.py tests/integration/test_execution_environment.py
 
+.PHONY: report
+report: dev ## The report in a real browser, and its alerting rules in promtool (installs them on Debian, as root)
+	@tools/report-tools
+	@$(heading) 'report'
+	@$(bin)/python -m pytest -m heavy $(PYTEST_ARGS) tests/report
+
 .PHONY: coverage
 coverage: dev ## What the unit tests do not reach, by line and branch
 	@$(heading) 'unit tests with coverage'
