@@ -10,6 +10,7 @@ MAKEFLAGS += --no-print-directory
 # More arguments for pytest, e.g. make unit PYTEST_ARGS="-k decision -x"; for ansible-test, e.g. SANITY_ARGS="--test pep8"
 PYTEST_ARGS ?=
 SANITY_ARGS ?=
+BENCHMARK_ARGS ?=
 # ... for nox, e.g. make matrix NOX_ARGS="-t ends"
 NOX_ARGS ?=
 
@@ -84,6 +85,10 @@ report: dev ## The report in a real browser, and its alerting rules in promtool 
 coverage: dev ## What the unit tests do not reach, by line and branch
 	@$(heading) 'unit tests with coverage'
 	@$(bin)/python -m pytest --cov --cov-report=term-missing $(PYTEST_ARGS) tests/unit
+
+.PHONY: benchmark-audit
+benchmark-audit: dev ## What an audit costs beside a loop over uri; minutes, on an idle machine (BENCHMARK_ARGS="--help")
+	@PYTHONPATH=tests $(bin)/python -m benchmark audit $(BENCHMARK_ARGS)
 
 .PHONY: sanity
 sanity: dev ## ansible-test sanity (downloads get-pip, unless its cache in ~/.ansible/test holds it)

@@ -1,0 +1,231 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""What the role costs in the steady state, beside the playbook that people write today.
+
+    python -m benchmark.role [--ssh 10 50] [--local 100 300 1000] [--repeat 2]
+
+Both keep the same PEM on the same hosts, from the same service, in turn (A B A B ...): the role, and ``uri`` to list, ``uri`` to issue when
+the list is empty, and ``copy`` with ``src``. Each figure is the median of its runs; read the ratios, the seconds are this machine's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+from fake_atlas import DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, FakeAtlas
+from ssh_hosts import SshHosts, missing
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTESTANTS = ("today", "role")
+
+
+class Run(NamedTuple):
+    """One run of a playbook: seconds on the clock and of the processors, peak memory of a process in MiB, requests to the service."""
+
+    wall: float
+    processor: float
+    memory: float
+    requests: int
+
+
+class Fleet(NamedTuple):
+    """Hosts by name with their variables; ``path`` is the file on each of them, as a template."""
+
+    kind: str
+    hosts: dict[str, dict[str, Any]]
+    path: str
+
+
+def role_play(path: str, url: str) -> list[dict[str, Any]]:
+    """The role, as the README has it."""
+    connection = {"base_url": url, "project_id": DEMO_PROJECT, "public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
+    variables = {"user_cert_username": "app", "user_cert_path": path, "user_cert_connection": connection, "user_cert_parking_dir": "{{ playbook_dir }}/parking"}
+    return [{"hosts": "all", "gather_facts": False, "roles": [{"role": "atlas.x509.user_cert", "vars": variables}]}]
+
+
+def todays_play(path: str, url: str) -> list[dict[str, Any]]:
+    """What people write without a collection."""
+    certificates = f"{url}/api/atlas/v2/groups/{DEMO_PROJECT}/databaseUsers/app/certs"
+    media_type = "application/vnd.atlas.2023-01-01+json"
+    login = {"url_username": DEMO_PUBLIC_KEY, "url_password": DEMO_PRIVATE_KEY, "headers": {"Accept": media_type, "Content-Type": media_type}}
+    once = {"delegate_to": "localhost", "run_once": True}
+    pem = "{{ playbook_dir }}/app.pem"
+    tasks = [
+        {"name": "List", "ansible.builtin.uri": {"url": certificates, **login}, "register": "listed", **once},
+        {
+            "name": "Issue",
+            "ansible.builtin.uri": {"url": certificates, "method": "POST", "body": {}, "body_format": "json", "status_code": 201,
+                                    "return_content": True, **login},
+            "register": "issued",
+            "when": "listed.json.results | length == 0",
+            "no_log": True,
+            **once,
+        },
+        {
+            "name": "Keep",
+            "ansible.builtin.copy": {"content": "{{ issued.content }}", "dest": pem, "mode": "0600"},
+            "when": "issued is not skipped",
+            "no_log": True,
+            **once,
+        },
+        {"name": "Place", "ansible.builtin.copy": {"src": pem, "dest": path, "mode": "0600"}},
+    ]
+    return [{"hosts": "all", "gather_facts": False, "tasks": tasks}]
+
+
+PLAYS = {"role": role_play, "today": todays_play}
+
+
+class Bench:
+    """One fleet, one service, both contestants: each has issued and placed its own PEM before anything is measured."""
+
+    def __init__(self, folder: Path, fleet: Fleet) -> None:
+        self._folder = folder
+        self._fleet = fleet
+        self._home = folder / "home"
+        self._home.mkdir()
+        (folder / "inventory.json").write_text(json.dumps({"all": {"hosts": fleet.hosts}}))
+        (folder / "ansible.cfg").touch()
+
+    def compare(self, repeat: int) -> dict[str, list[Run]]:
+        """The steady state of both, in turn."""
+        with contextlib.ExitStack() as services:
+            atlases = {}
+            for who in CONTESTANTS:
+                atlases[who] = services.enter_context(FakeAtlas())
+                self._prepare(who, atlases[who].url)
+                self._measure(who, atlases[who])
+            runs: dict[str, list[Run]] = {who: [] for who in CONTESTANTS}
+            for _turn in range(repeat):
+                for who in CONTESTANTS:
+                    runs[who].append(self._measure(who, atlases[who], steady=True))
+        return runs
+
+    def executions(self) -> dict[str, float]:
+        """How often a module is run on a host in the steady state: an interpreter that leaves a mark for each."""
+        marks, wrapper = self._folder / "marks", self._folder / "python"
+        wrapper.write_text(f"#!/bin/sh\necho >>{marks}\nexec {sys.executable} \"$@\"\n")
+        wrapper.chmod(0o700)
+        counted = {}
+        for who in CONTESTANTS:
+            with FakeAtlas() as atlas:
+                self._prepare(who, atlas.url)
+                self._measure(who, atlas)
+                marks.unlink(missing_ok=True)
+                self._measure(who, atlas, "-e", f"ansible_python_interpreter={wrapper}", steady=True)
+                counted[who] = len(marks.read_bytes()) / len(self._fleet.hosts)
+        return counted
+
+    def _prepare(self, who: str, url: str) -> None:
+        path = self._fleet.path + f"/{who}.pem"
+        (self._folder / f"{who}.yml").write_text(yaml.safe_dump(PLAYS[who](path, url)))
+
+    def _measure(self, who: str, atlas: FakeAtlas, *arguments: str, steady: bool = False) -> Run:
+        environment = {
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "links"),
+            "ANSIBLE_CONFIG": str(self._folder / "ansible.cfg"),
+            "ANSIBLE_HOME": str(self._home),
+            "ANSIBLE_PIPELINING": "true",
+            "ANSIBLE_FORKS": "10",
+            "ANSIBLE_NOCOLOR": "true",
+            "HOME": str(self._home),
+            "LC_ALL": "C.UTF-8",
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]),
+        }
+        program = str(Path(sys.executable).parent / "ansible-playbook")
+        command = [program, "-i", "inventory.json", f"{who}.yml", *arguments]
+        requests, log = atlas.state.counters.requests, self._folder / "log"
+        with open(log, "wb") as output:
+            started = os.times().elapsed
+            process = subprocess.Popen(command, cwd=self._folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
+            _pid, status, used = os.wait4(process.pid, 0)
+            wall = os.times().elapsed - started
+            process.returncode = os.waitstatus_to_exitcode(status)
+        said = log.read_text()
+        if process.returncode or (steady and any(f"changed={number}" in said for number in range(1, 10))):
+            raise SystemExit(f"{who}: ended with {process.returncode}, or changed something\n{said[-3000:]}")
+        return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, atlas.state.counters.requests - requests)
+
+
+@contextlib.contextmanager
+def local_fleet(count: int) -> Iterator[tuple[Path, Fleet]]:
+    """Hosts that are folders of this machine."""
+    with scratch() as folder:
+        hosts = {f"host{number:04}": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable} for number in range(count)}
+        for name in hosts:
+            (folder / "hosts" / name).mkdir(parents=True)
+        yield folder, Fleet("local", hosts, f"{folder}/hosts/{{{{ inventory_hostname }}}}")
+
+
+@contextlib.contextmanager
+def ssh_fleet(count: int) -> Iterator[tuple[Path, Fleet]]:
+    """Hosts with an sshd of their own."""
+    with scratch() as folder, SshHosts(folder / "ssh", [f"host{number:04}" for number in range(count)]) as hosts:
+        yield folder, Fleet("ssh", hosts.inventory, str(hosts.path))
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp())
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
+
+
+def table(results: list[tuple[str, int, dict[str, list[Run]]]]) -> str:
+    """Markdown, a row for each fleet: seconds and memory of both, and their ratios."""
+    lines = [
+        "| hosts | | wall s | processor s | processor s a host | peak MiB | requests |",
+        "|---|---|---:|---:|---:|---:|---:|",
+    ]
+    for kind, count, runs in results:
+        medians = {who: Run(*(statistics.median(values) for values in zip(*runs[who], strict=True))) for who in CONTESTANTS}
+        for who in CONTESTANTS:
+            one = medians[who]
+            lines.append(
+                f"| {count} {kind} | {who} | {one.wall:.1f} | {one.processor:.1f} | {one.processor / count:.3f} | {one.memory:.0f} | {one.requests:g} |"
+            )
+        ratios = [getattr(medians["role"], field) / getattr(medians["today"], field) for field in ("wall", "processor", "memory")]
+        lines.append(f"| {count} {kind} | *role / today* | *{ratios[0]:.2f}* | *{ratios[1]:.2f}* | | *{ratios[2]:.2f}* | |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Measure what was asked for, and print a table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--ssh", type=int, nargs="*", default=[10, 50], help="numbers of hosts over SSH")
+    parser.add_argument("--local", type=int, nargs="*", default=[100, 300, 1000], help="numbers of hosts with local connections")
+    parser.add_argument("--repeat", type=int, default=2, help="runs of each that are measured")
+    arguments = parser.parse_args()
+    results = []
+    with local_fleet(10) as (folder, fleet):
+        counted = Bench(folder, fleet).executions()
+    for kind, fleets, sizes in (("ssh", ssh_fleet, arguments.ssh), ("local", local_fleet, arguments.local)):
+        if kind == "ssh" and sizes and missing():
+            print(f"no hosts over SSH: {missing()}", file=sys.stderr)
+            continue
+        for count in sizes:
+            with fleets(count) as (folder, fleet):
+                results.append((kind, count, Bench(folder, fleet).compare(arguments.repeat)))
+            print(f"{count} {kind}: done", file=sys.stderr)
+    print(table(results))
+    print("\nModule executions a host and run, those on the controller shared out: " + ", ".join(f"{who} {counted[who]:g}" for who in CONTESTANTS))
+
+
+if __name__ == "__main__":
+    main()
