@@ -81,6 +81,11 @@ report: dev ## The report in a real browser, and its alerting rules in promtool 
 	@$(heading) 'report'
 	@$(bin)/python -m pytest -m heavy $(PYTEST_ARGS) tests/report
 
+.PHONY: fleet
+fleet: dev ## The role on up to 50 hosts over SSH, with hosts that come, go and fail (half an hour)
+	@$(heading) 'fleet'
+	@$(bin)/python -m pytest -m 'heavy or not heavy' $(PYTEST_ARGS) tests/integration/fleet
+
 .PHONY: coverage
 coverage: dev ## What the unit tests do not reach, by line and branch
 	@$(heading) 'unit tests with coverage'

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
-from ansible_collections.atlas.x509.plugins.module_utils._decision import Host, Seen, Wanted, decide, renew_at
+from ansible_collections.atlas.x509.plugins.module_utils._decision import Elsewhere, Host, Seen, Wanted, decide, renew_at
 from ansible_collections.atlas.x509.plugins.module_utils._pem import Look
 from ansible_collections.atlas.x509.plugins.module_utils._time import Span
 from hypothesis import assume, given, settings
@@ -41,8 +41,8 @@ def pair(one):
     return Look("pair", None, one)
 
 
-def seen(listed=(), file=ABSENT, hosts=None, leftover=ABSENT):
-    return Seen(tuple(map(as_listed, listed)), file, leftover, hosts)
+def seen(listed=(), file=ABSENT, hosts=None, leftover=ABSENT, elsewhere=(), unasked=()):
+    return Seen(tuple(map(as_listed, listed)), file, leftover, hosts, elsewhere, unasked)
 
 
 def wanted(**wishes):
@@ -62,7 +62,11 @@ HUNDRED_DAYS = certificate(1, NOW, NOW + 100 * DAY)
 LONG, SHORT = certificate(9, NOW - 20 * DAY, NOW + 700 * DAY), certificate(2, NOW - 10 * DAY, NOW + 20 * DAY)
 NINE, TEN = certificate(9, ends=NOW + 10 * DAY), certificate(10)
 FREE, HOLDER = Host("free", ABSENT), Host("holder", pair(ONE))
+OUTSIDE = Elsewhere("outside", "/etc/other.pem", pair(ONE))
 UNASKED, FULL, TAKEN = Host("down", None), Host("full", ABSENT, "path: no space is left in /etc/app"), Host("taken", FOREIGN)
+
+AGING, SINCE = Host("aging", pair(SHORT)), SHORT.issued_at + DAY
+NEWER_MAY_BE_DOWN = seen([SHORT, certificate(12, NOW - 5 * DAY)], hosts=(AGING, UNASKED))
 
 
 def case(sentence, found, decision, reason, now=NOW, **wishes):
@@ -191,6 +195,26 @@ def test_the_rules_are_asked_in_the_order_of_the_design():
             "a holder on a full disk keeps, and takes no renewal",
             seen([ONE], hosts=(HOLDER._replace(obstacle="path: full"),)), "refuse", "nowhere_to_place", force=True,
         ),
+        # Elsewhere: a host outside the batch, another path
+        case("held by a host outside the batch alone", seen([ONE], hosts=(FREE,), elsewhere=(OUTSIDE,)), "keep", "held"),
+        case("held at another path of a host alone", seen([ONE], hosts=(FREE._replace(also=(OUTSIDE,)),)), "keep", "held"),
+        case("elsewhere is something else", seen([ONE], hosts=(FREE,), elsewhere=(OUTSIDE._replace(look=FOREIGN),)), "refuse", "orphaned"),
+        case("elsewhere is no place to put it", seen(hosts=(FULL,), elsewhere=(OUTSIDE,)), "refuse", "nowhere_to_place"),
+        # A newer one whose holder may be a host that could not be asked
+        case("due, and the newer one may be on a host that is down", NEWER_MAY_BE_DOWN, "refuse", "holder_not_asked", renew_before=MONTH),
+        case("to be rotated, and the newer one may be on a host that is down", NEWER_MAY_BE_DOWN, "refuse", "holder_not_asked", rotate_before=SINCE),
+        case("the same, outside the batch", NEWER_MAY_BE_DOWN._replace(hosts=(AGING,), unasked=("x",)), "refuse", "holder_not_asked", renew_before=MONTH),
+        case("the same, and everybody was asked", NEWER_MAY_BE_DOWN._replace(hosts=(AGING,)), "issue", "renewal_due", renew_before=MONTH),
+        case("the same, and reissue was asked for", NEWER_MAY_BE_DOWN, "issue", "renewal_due", renew_before=MONTH, on_orphan="reissue"),
+        case("the same, by force", NEWER_MAY_BE_DOWN, "issue", "forced", force=True),
+        case("the newer one would not do either", NEWER_MAY_BE_DOWN, "issue", "rotation_asked", rotate_before=NOW),
+        case("not due, and a newer one may be on a host that is down", NEWER_MAY_BE_DOWN, "keep", "held"),
+        case("the current one is the newest, and a host is down", seen([SHORT], hosts=(AGING, UNASKED)), "issue", "renewal_due", renew_before=MONTH),
+        case("the cap before a holder that was not asked", NEWER_MAY_BE_DOWN, "refuse", "too_many_unexpired", renew_before=MONTH, max_unexpired=2),
+        case(
+            "a holder that was not asked before nowhere to place",
+            NEWER_MAY_BE_DOWN._replace(hosts=(AGING._replace(obstacle="path: full"), UNASKED)), "refuse", "holder_not_asked", renew_before=MONTH,
+        ),
         # The order, wherever two rules would both answer
         case("foreign before force", seen([ONE], FOREIGN), "refuse", "foreign_pem", force=True),
         case("foreign before none unexpired", seen([], FOREIGN), "refuse", "foreign_pem"),
@@ -311,6 +335,14 @@ def test_a_new_certificate_goes_wherever_it_can():
     assert list(plan.foreign) == ["taken", "taken-and-full"]
 
 
+def test_the_sources_are_the_hosts_that_should_hold_it_then_other_places():
+    hosts = (FREE._replace(also=(OUTSIDE._replace(host="free"),)), HOLDER._replace(location=PATH))
+    plan = decide(wanted(), seen([ONE], hosts=hosts, elsewhere=(OUTSIDE,)), NOW)
+    assert plan.sources == (("holder", PATH), ("free", "/etc/other.pem"), ("outside", "/etc/other.pem"))
+    assert (plan.place, plan.holders) == (("free",), ("holder",))
+    assert plan.orphaned == ()
+
+
 def test_a_foreign_host_is_placed_on_when_it_may_be_replaced():
     plan = decide(wanted(on_foreign="replace"), seen([OLD, ONE], hosts=FLEET), NOW)
     assert plan.place == ("new", "late", "stale", "taken")
@@ -379,6 +411,11 @@ def test_a_leftover_of_the_right_user_saves_from_an_orphan():
         (wanted(), seen(hosts=()), ["no host was asked"]),
         (wanted(), seen([ONE], pair(ONE), (HOLDER, FREE)), ["certificate 1 is held at " + PATH, "on 1 of 2 hosts"]),
         (wanted(), seen([ONE], hosts=(HOLDER, FREE)), ["certificate 1 is held on 1 of 2 hosts"]),
+        (wanted(), seen([ONE], hosts=(FREE,), elsewhere=(OUTSIDE,)), ["certificate 1 is held on outside (/etc/other.pem)"]),
+        (wanted(), seen([ONE], hosts=(FREE,), elsewhere=(OUTSIDE._replace(look=ABSENT),), unasked=("web9",)),
+         ["nor any host that was asked (free, outside; could not be asked: web9) holds"]),
+        (wanted(renew_before=MONTH), NEWER_MAY_BE_DOWN,
+         ["certificate 2 is due to be replaced", "12 (2027-02-10T12:00:00Z)", "could not be asked: down", "on_orphan: reissue"]),
     ],
 )  # fmt: skip
 def test_a_verdict_says_which_and_where_and_what_to_do(wish, found, words):

@@ -359,6 +359,20 @@ def test_a_file_cannot_be_given_away_without_being_root(directory, name, value):
 
 # The hosts
 
+def test_what_lies_elsewhere_is_known_by_host_and_path_and_who_did_not_answer_is_unasked(tmp_path):
+    facts = {
+        "serial_number": "12", "subject": "CN=app", "common_name": "app", "not_before": "2026-11-22T07:00:00Z", "not_after": "2027-02-22T08:00:00Z",
+    }  # fmt: skip
+    look = {"state": "absent", "location": "/a", "also": [{"location": "/b", "state": "pair", "certificate": facts}]}
+    placed = {"state": "file", "path": "/c", "certificate": facts}  # as atlas_pem returns it
+    asked = ask(tmp_path / "x", hosts={}, elsewhere=[{"one": look, "two": {"unreachable": True}}, {"one": placed, "two": None, "three": {}}])
+    assert {place.host for place in asked.elsewhere} == {"one"}
+    assert [(place.location, place.look.state) for place in asked.elsewhere] == [("/a", "absent"), ("/b", "pair"), ("/c", "pair")]
+    assert [place.look.certificate and place.look.certificate.serial for place in asked.elsewhere] == [None, 12, 12]
+    assert asked.unasked == ("two", "three")
+    assert refused(tmp_path / "x", elsewhere=[{"one": {"state": "pair", "certificate": {}, "also": [{}]}}]).startswith("elsewhere: one: ")
+
+
 def test_no_hosts_are_not_an_empty_fleet(tmp_path):
     assert ask(tmp_path / "x").hosts is None
     assert ask(tmp_path / "x", hosts={}).hosts == ()

@@ -91,7 +91,8 @@ def test_services_are_reloaded_on_the_hosts_that_changed_and_only_there(fleet_of
     assert fleet.run(fails=True) == dict.fromkeys(fleet.hosts, "failed")
 
     def told():
-        return {f"{host} {name}": path.read_text().split() for host in fleet.hosts for name in ("app", "reporting") if (path := fleet.file(host, f"{name}.told")).exists()}
+        logs = {f"{host} {name}": fleet.file(host, f"{name}.told") for host in fleet.hosts for name in ("app", "reporting")}
+        return {name: log.read_text().split() for name, log in logs.items() if log.exists()}
 
     once = {name: ["reload"] for name in ("web2 app", "web3 app", "web1 reporting", "web2 reporting", "web3 reporting")}
     assert told() == once
