@@ -15,8 +15,8 @@ AUTHORIZED = "/etc/ssh/authorized_keys"
 _FIRST_UID = 61000
 _SERVICE = """\
 #!/bin/sh
-# A service in the style of System V that notes what it is told.
-echo "$1" >>{path}/{name}.told
+# A service in the style of System V that runs, and notes what else it is told.
+[ "$1" = status ] || echo "$1" >>{path}/{name}.told
 """
 
 
