@@ -50,9 +50,14 @@ def cost(command: list[str], seconds: float, **environment: str) -> Cost:
         process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT, env={**clean, **environment})
         watchdog = threading.Timer(seconds, process.kill)
         watchdog.start()
-        _pid, status, usage = os.wait4(process.pid, 0)  # of the process and of all below it that have ended
+        try:
+            _pid, status, usage = os.wait4(process.pid, 0)  # of the process and of all below it that have ended
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            watchdog.cancel()
         wall = time.monotonic() - begun
-        watchdog.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         said = output.read().decode(errors="replace")
