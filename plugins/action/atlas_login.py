@@ -12,9 +12,10 @@ class ActionModule(_ActionModule):
     """The same care, and only on the controller: the tasks of a run share its directory there, and nothing on another machine."""
 
     _supports_async = False
+    issues = False
 
-    def refusal(self):
-        reason = super().refusal()
+    def refusal(self, task_vars):
+        reason = super().refusal(task_vars)
         if reason or is_controller(self._connection):
             return reason
         return (

@@ -6,35 +6,58 @@ from __future__ import annotations
 
 from ansible import constants
 from ansible.plugins.action import ActionBase
-from ansible_collections.atlas.x509.plugins.plugin_utils._refusal import is_controller, wrong_machine, wrong_strategy
+from ansible_collections.atlas.x509.plugins.plugin_utils._refusal import is_controller, wrong_machine, wrong_strategy, wrong_wait
+from ansible_collections.atlas.x509.plugins.plugin_utils._turn import turn
 
 
 class ActionModule(ActionBase):
-    """Run the module where the credentials are, and nowhere else, and say where this run's login may lie."""
+    """Run the module where the credentials are, and nowhere else, one host after the other, and say where this run's login may lie."""
 
     _supports_check_mode = True
     _supports_async = True
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
-        reason = self.refusal()
+        reason = self.refusal(task_vars)
         if reason:
             return dict(result, failed=True, msg=reason)
         arguments = dict(self._task.args)
         if is_controller(self._connection):
             arguments["login_dir"] = constants.DEFAULT_LOCAL_TMP  # 0700, shared by the forks of this run, removed at its end
-        wrap_async = self._task.async_val and not self._connection.has_native_async
-        result.update(self._execute_module(module_name=self._task.action, module_args=arguments, task_vars=task_vars, wrap_async=wrap_async))
+        result.update(self.execute(arguments, task_vars))
         given = result.get("invocation", {}).get("module_args", {})
         for option in ("hosts", "elsewhere"):
             if given.get(option):
                 given[option] = "({0} looks)".format(len(given[option]))  # a job event need not hold them again
-        if not wrap_async:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
 
-    def refusal(self):
+    def refusal(self, task_vars):
         """Why nothing may be sent; None when it may."""
         if "login_dir" in self._task.args:
             return "login_dir: is filled by the action plugin"
-        return wrong_machine(self._task, self._connection) or (wrong_strategy(self._task) if self._task.args.get("hosts") is not None else None)
+        reason = wrong_machine(self._task, self._connection)
+        if self._task.args.get("hosts") is not None:
+            reason = reason or wrong_strategy(self._task)
+        return reason or (wrong_wait(self._task, task_vars) if self.issues else None)
+
+    @property
+    def issues(self):
+        """Whether this task may issue."""
+        return not self._task.check_mode
+
+    def execute(self, arguments, task_vars):
+        """Run the module, in turn when it may issue."""
+        if not self.issues:
+            return self._module(arguments, task_vars)
+        with turn(constants.DEFAULT_LOCAL_TMP, arguments, self._task._uuid, task_vars["inventory_hostname"]) as mine:
+            mine.restrain(arguments)
+            result = self._module(arguments, task_vars)
+            mine.record(result)
+        return result
+
+    def _module(self, arguments, task_vars):
+        wrap_async = self._task.async_val and not self._connection.has_native_async
+        result = self._execute_module(module_name=self._task.action, module_args=arguments, task_vars=task_vars, wrap_async=wrap_async)
+        if not wrap_async:
+            self._remove_tmp_path(self._connection._shell.tmpdir)
+        return result

@@ -18,6 +18,8 @@ display = Display()
 class ActionModule(_ActionModule):
     """The same care: reading needs the credentials too. With ``-v`` it says how far a long audit is, while it runs."""
 
+    issues = False
+
     def _execute_module(self, **arguments):
         if not self._can_read_along():
             return super()._execute_module(**arguments)

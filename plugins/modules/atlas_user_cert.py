@@ -59,6 +59,7 @@ options:
   force:
     description:
       - Issue in any case. For one line by hand; in a play every run would issue another certificate, until O(max_unexpired) stops it.
+      - Run for several hosts of a play, the task issues for the first one only.
     type: bool
     default: false
   hosts:

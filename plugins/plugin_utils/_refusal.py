@@ -38,3 +38,14 @@ def wrong_strategy(task: Any) -> str | None:
         "the play has 'strategy: {0}', under which hosts do not wait for each other: each would ask for a certificate of its own. "
         "Apply the role in a play with the strategy linear. Nothing was sent"
     ).format(strategy)
+
+
+def wrong_wait(task: Any, task_vars: dict[str, Any]) -> str | None:
+    """Why a task that nobody waits for must not issue for several hosts; None when it may."""
+    hosts = len(task_vars.get("ansible_play_hosts_all") or ())
+    if not task.async_val or task.run_once or hosts < 2:
+        return None
+    return (
+        "'async' lets the {0} hosts of the play ask for a certificate at the same moment, and each would get one of its own: "
+        "write run_once: true, or leave async out. Nothing was sent"
+    ).format(hosts)

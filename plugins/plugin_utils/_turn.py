@@ -1,0 +1,56 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""One certificate for one user and task, on however many hosts the task runs.
+
+Hosts that are this machine (``connection: local``), and tasks that are delegated without ``run_once``, ask side by side: each would find
+nothing at Atlas, and each would issue. So the forks of a run take turns, and once one has issued, the others may no longer issue in any case.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, Any
+
+
+class Turn:
+    """The time in which no other fork works for this user. ``issuer`` is the other host for which this task has issued already."""
+
+    def __init__(self, file: IO[str], task: str, host: str) -> None:
+        self._file = file
+        self._entry = [task, host]
+        others = [json.loads(line) for line in file]
+        self.issuer: str | None = next((name for one, name in others if one == task and name != host), None)
+
+    def restrain(self, arguments: dict[str, Any]) -> None:
+        """Take back what would issue although one was issued a moment ago."""
+        if self.issuer is not None:
+            arguments.update(force=False, on_orphan="fail")
+
+    def record(self, result: dict[str, Any]) -> None:
+        """Remember an issue for the forks that wait, and tell a host that got nothing why."""
+        if result.get("failed"):
+            if self.issuer is not None and result.get("reason") == "orphaned":
+                result["msg"] += (
+                    ". This task has issued one for this user already, for the host {0}, and it does not issue one for each host: write run_once: true, "
+                    "give all hosts the same path, or use the role user_cert"
+                ).format(self.issuer)
+        elif result.get("changed") and result.get("decision") == "issue":
+            self._file.write(json.dumps(self._entry) + "\n")
+
+
+@contextmanager
+def turn(directory: str, arguments: dict[str, Any], task: str, host: str) -> Iterator[Turn]:
+    """Wait until it is this host's turn for this user. ``directory`` belongs to this run of Ansible alone."""
+    whose = json.dumps([str(arguments.get(name)) for name in ("base_url", "project_id", "username")])
+    path = os.path.join(directory, "atlas_user_cert-" + hashlib.sha256(whose.encode()).hexdigest()[:32])
+    with open(path, "a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        yield Turn(file, task, host)
