@@ -23,7 +23,7 @@ UNREAD, MISSING, CRITICAL, WARNING, FINE = STATUSES = ("unread", "missing", "cri
 
 NEWEST, OLDER, UNLISTED, UNKNOWN, NOTHING, UNASKED = HOLDINGS = ("newest", "older", "unlisted", "unknown", "nothing", "unasked")
 """What a host holds: the newest certificate of its user, an older one that Atlas lists, one that Atlas does not list, one of a user who is not
-in this report, no certificate; or nobody knows, because the host could not be asked."""
+in this report, nothing of use (no certificate, or one without its key); or nobody knows, because the host could not be asked."""
 
 
 class Limits(NamedTuple):
@@ -180,7 +180,9 @@ def _held(look: Mapping[str, Any], listed: Mapping[Any, Any], newest: Mapping[An
         return Held(host, path, NOTHING, detail=str(look.get("detail") or look["state"]))
     owner = (found.get("issuer_common_name"), found.get("common_name"))
     serial = str(found["serial_number"])
-    if owner not in newest:
+    if look["state"] != "pair":
+        holding = NOTHING  # without its own key a certificate is of no use, however new it is
+    elif owner not in newest:
         holding = UNKNOWN
     elif serial == newest[owner]:
         holding = NEWEST

@@ -75,7 +75,7 @@ def _of_hosts(found: Report) -> Iterator[_Metric]:
     yield _Metric(
         "atlas_x509_host_files",
         "How many files on hosts hold the newest certificate of their user, an older one, one that Atlas does not list, one of an unknown user, "
-        "none, or could not be asked.",
+        "nothing of use, or could not be asked.",
         [({"holds": holding}, sum(one.holding == holding for one in found.held)) for holding in HOLDINGS],
     )
     yield _Metric(

@@ -32,7 +32,7 @@ HOLDS = {
     _expiry.OLDER: "an older one",
     _expiry.UNLISTED: "one that Atlas does not list",
     _expiry.UNKNOWN: "one of a user who is not in this report",
-    _expiry.NOTHING: "no certificate",
+    _expiry.NOTHING: "nothing of use",
     _expiry.UNASKED: "not asked",
 }
 

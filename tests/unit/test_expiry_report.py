@@ -223,10 +223,12 @@ def test_what_a_host_holds_is_told_by_project_user_and_serial_number():
         "unknown": look(other_project),
         "nothing": look(None, state="absent"),
         "unasked": {"failed": True, "msg": "no sudo"},
+        "keyless": look(newest, state="certificate_only"),
         "gone": {},
     }
     found = _expiry.report(audit.result, _looks.from_hosts(looks), _expiry.Limits())
-    assert {one.host: one.holding for one in found.held} == {**{name: name for name in list(looks)[:6]}, "gone": "unasked"}
+    assert {one.host: one.holding for one in found.held} == {**{name: name for name in list(looks)[:6]}, "keyless": "nothing", "gone": "unasked"}
+    assert [one.host for user in found.users for one in user.held] == ["unlisted", "older", "newest"]
     assert not found.is_complete
 
 
