@@ -18,8 +18,12 @@
     |-- PemError              these bytes are not the PEM that they should be
     |-- Refused               the decision is "no"; nothing was sent but reads
     `-- KeyKept               a certificate was issued and is not in place; what came is kept, and the message says where
+
+Whatever else is raised is a bug, or a machine that nobody foresaw: see :func:`unforeseen`.
 """
 
+import os
+import traceback
 from typing import Any, Dict, List, Mapping, NamedTuple, Optional
 
 
@@ -101,3 +105,18 @@ class Refused(AtlasX509Error):
 
 class KeyKept(AtlasX509Error):
     """A certificate was issued and could not be put in place. What came is kept on disk; the message names the file."""
+
+
+def unforeseen(error: BaseException) -> Dict[str, str]:
+    """What ``fail_json`` shows of an exception that none of ours is: its type and where it was raised, never its message.
+
+    Libraries put into a message what they were given: a URL with the password of a proxy, a header with a token, a part of a PEM.
+    """
+    frames = traceback.extract_tb(error.__traceback__)
+    places = ["{0}:{1} in {2}".format(os.path.basename(frame.filename), frame.lineno, frame.name) for frame in frames]
+    return {
+        "msg": "{0} in {1}: a bug in atlas.x509, or a machine that it does not foresee. Its own message is not shown, because it may hold "
+        "a secret. If a certificate had been issued, it is kept beside the path, and the next run takes it up. Please report this line with the versions of "
+        "Ansible and Python: {2}".format(type(error).__name__, places[-1] if places else "?", " < ".join(reversed(places))),
+        "exception": "".join(traceback.format_list(frames)) + type(error).__name__,
+    }

@@ -126,7 +126,7 @@ import os
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.atlas.x509.plugins.module_utils import _options, _results, _session
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
-from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error
+from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, unforeseen
 
 
 def main():
@@ -134,6 +134,14 @@ def main():
         argument_spec=dict(_options.SPEC, **_session.SPEC),
         supports_check_mode=True,
     )
+    try:
+        _run(module)
+    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-except
+        # Ansible would print its message, which may quote a request or a key.
+        module.fail_json(**unforeseen(error))
+
+
+def _run(module):
     module.no_log_values.update(_options.environment_secrets(os.environ))
     try:
         with Client(_options.connection(module.params, os.environ)) as client:

@@ -98,7 +98,7 @@ import base64
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _login, _place, _results, _store
-from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, OptionError
+from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, OptionError, unforeseen
 
 
 def main():
@@ -114,6 +114,14 @@ def main():
         ),
         supports_check_mode=True,
     )
+    try:
+        _run(module)
+    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-except
+        # Ansible would print its message, which may quote a request or a key.
+        module.fail_json(**unforeseen(error))
+
+
+def _run(module):
     params = module.params
     pem = base64.b64decode(params["content_base64"]) if params["content_base64"] else None
     try:

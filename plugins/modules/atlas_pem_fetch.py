@@ -72,7 +72,7 @@ import base64
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.atlas.x509.plugins.module_utils import _fetch, _pem, _shown
-from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, PemError
+from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, PemError, unforeseen
 
 
 def main():
@@ -85,6 +85,14 @@ def main():
         },
         supports_check_mode=True,
     )
+    try:
+        _run(module)
+    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-except
+        # Ansible would print its message, which may quote a request or a key.
+        module.fail_json(**unforeseen(error))
+
+
+def _run(module):
     path, wanted = module.params["path"], module.params["serial_number"]
     try:
         look = _pem.look_at(path)

@@ -196,7 +196,7 @@ attributes_differ:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _login, _pem, _results, _shown, _store
-from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
+from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError, unforeseen
 
 
 def _also(paths, path, username):
@@ -219,6 +219,14 @@ def main():
         ),
         supports_check_mode=True,
     )
+    try:
+        _run(module)
+    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-except
+        # Ansible would print its message, which may quote a request or a key.
+        module.fail_json(**unforeseen(error))
+
+
+def _run(module):
     path = module.params["path"]
     try:
         _store.parse_mode(module.params["mode"])

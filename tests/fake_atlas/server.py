@@ -69,6 +69,7 @@ class Service:
 
     async def _answer(self, state: State, request: web.BaseRequest, target: Target) -> web.StreamResponse:
         state.counters.requests += 1
+        state.authorizations += request.headers.getall("Authorization", [])
         connection = self._connection(request.transport)
         state.used_connection(connection)
         rules = state.faults.take(target, Stage.BEFORE_AUTH)

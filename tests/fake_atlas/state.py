@@ -221,6 +221,8 @@ class State:
         self.faults = Faults()
         self.journal: list[JournalEntry] = []
         self.counters = Counters()
+        self.authorizations: list[str] = []
+        """Each Authorization header as it came, for a test that searches for them elsewhere; no door shows them."""
         self.connections: set[int] = set()
         self.buckets: dict[str, Bucket] = {}
         self.token_windows: dict[tuple[str, str], Window] = defaultdict(Window)

@@ -1,0 +1,201 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""No key and no credential in anything that Ansible prints, writes or passes around. `make leaks` runs all of it and prints the numbers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import ssh_hosts
+from leaks import stories
+
+heavy = pytest.mark.heavy
+NETWORK = 32
+LOUD = {"ANSIBLE_VERBOSITY": "5", "ANSIBLE_DISPLAY_TRACEBACK": "always", "ANSIBLE_DIFF_ALWAYS": "true"}
+
+
+def assert_clean(record, *signs):
+    """Nothing was found, and the run did what it should have: its output holds these signs."""
+    assert record.findings == [], record.output[-3000:]
+    for sign in signs:
+        assert sign in record.output, f"{sign!r} is not in:\n{record.output[-6000:]}"
+    assert record.processes > 2 and record.printed > 100 and record.secrets > 4
+    assert not [path for path in record.private if not path.startswith(("home/", "scratch/", "hosts/"))]
+
+
+ROLE = ("it failed", "atlas-pending")
+
+
+def test_modules_and_role_say_nothing_at_the_highest_verbosity(world):
+    plays = stories.modules(world, ("wrong_key",), full=False) + stories.role(world, ())
+    assert_clean(world.playbook("modules and role, -vvvvv", plays, **LOUD), "none_unexpired", "foreign_pem", "atlas-pending", "placed certificate")
+
+
+@heavy
+@pytest.mark.parametrize("verbosity", range(6))
+def test_modules_and_role_say_nothing_at_any_verbosity(world, verbosity):
+    """With every fault at the lowest and the highest."""
+    full = verbosity in (0, 5)
+    plays = stories.modules(world, tuple(stories.FAULTS) if full else stories.REPRESENTATIVE[1:2], full)
+    plays += stories.role(world, by_variables=bool(verbosity % 2))
+    record = world.playbook(f"verbosity {verbosity}", plays, ANSIBLE_VERBOSITY=str(verbosity), ANSIBLE_DIFF_ALWAYS="true")
+    assert_clean(record, "atlas-pending", "it failed")
+
+
+@heavy
+@pytest.mark.parametrize(("callback", "result_format"), [("default", "json"), ("default", "yaml"), ("minimal", "json"), ("oneline", "json")])
+def test_no_display_of_results_says_it(world, callback, result_format):
+    more = {"ANSIBLE_STDOUT_CALLBACK": callback, "ANSIBLE_CALLBACK_RESULT_FORMAT": result_format, "ANSIBLE_CALLBACK_FORMAT_PRETTY": "true"}
+    record = world.playbook(f"{callback} callback, {result_format}", stories.modules(world, ("cut", "wrong_key"), full=False), **LOUD, **more)
+    assert_clean(record, "atlas-pending")
+
+
+@heavy
+def test_check_mode_and_diff_say_nothing(world):
+    plays = stories.modules(world, ("wrong_key",)) + stories.role(world)
+    assert_clean(world.playbook("--check --diff", plays, "--check", "--diff", ANSIBLE_VERBOSITY="3"), "orphaned")
+
+
+@heavy
+def test_credentials_of_every_kind_right_and_wrong_are_never_said(world):
+    assert_clean(world.playbook("credentials", stories.credentials(world), **LOUD), "https://host, without user")
+
+
+@heavy
+def test_credentials_in_a_vault_are_never_said(world):
+    plays, secret, password = stories.role(world, by_variables=True), world.vars_file, world.inputs / "password"
+    password.write_text("a password\n")
+    world.run("ansible-vault", "ansible-vault", "encrypt", "--vault-password-file", str(password), secret)
+    assert world.api_key[1] not in Path(secret).read_text()
+    assert_clean(world.playbook("vault", plays, "--vault-password-file", str(password), **LOUD), *ROLE)
+
+
+@heavy
+def test_credentials_in_the_environment_are_never_said(world):
+    plays = stories.role(world)
+    for play in plays:
+        play["module_defaults"] = {}
+    record = world.playbook("environment", plays, **LOUD, **world.environment)
+    assert_clean(record, *ROLE)
+    assert record.environments == ["client secret"], "what the caller put there, and nothing else"
+
+
+AD_HOC = {
+    "list": ("atlas_user_cert_info", "username=app", ()),
+    "issue": ("atlas_user_cert", "username=app path={pems}/app.pem", ("--diff",)),
+    "check": ("atlas_user_cert", "username=app path={pems}/app.pem", ("--check", "--diff")),
+    "in the background": ("atlas_user_cert", "username=app path={pems}/app.pem", ("-B", "60", "-P", "1")),
+    "a file of each host": ("atlas_user_cert", "username=app path={pems}/app.pem", ("-t", "{scratch}/adhoc-tree")),
+    "one line": ("atlas_user_cert", "username=app path={pems}/app.pem", ("-o",)),
+    "refused": ("atlas_user_cert", "username=nobody path={pems}/app.pem", ()),
+}
+
+
+@pytest.mark.parametrize("way", [pytest.param(way, marks=() if way == "issue" else heavy) for way in AD_HOC])
+def test_ad_hoc_commands_say_nothing(world, way):
+    module, arguments, more = AD_HOC[way]
+    places = {"pems": world.pems, "scratch": world.scratch}
+    words = ["localhost", "-i", str(world.inventory()), "-m", f"atlas.x509.{module}", "-a", arguments.format(**places), *(one.format(**places) for one in more)]
+    record = world.run(f"ad hoc: {way}", "ansible", *words, ANSIBLE_VERBOSITY="5", **world.environment)
+    assert_clean(record, "localhost |")
+
+
+@heavy
+@pytest.mark.parametrize("verbosity", [0, 5])
+def test_the_job_events_of_ansible_runner_hold_nothing(world, verbosity):
+    """As AWX runs a job: the credentials in the environment, which it keeps out of the artifacts with suppress_env_files."""
+    data = world.folder / "runner"
+    for name, document in (("settings", {"suppress_env_files": True}), ("envvars", world.environment)):
+        (data / "env").mkdir(parents=True, exist_ok=True)
+        world.write(name, document)
+        (data / "env" / name).symlink_to(world.inputs / name)
+    plays = stories.role(world)
+    for play in plays:
+        play["module_defaults"] = {}
+    words = ["run", str(data), "-p", str(world.write("play.yml", plays)), "--inventory", str(world.inventory()), "--ident", "job"]
+    record = world.run(f"ansible-runner, verbosity {verbosity}", "ansible-runner", *words, *(["-" + "v" * verbosity] if verbosity else []))
+    events = list((data / "artifacts" / "job" / "job_events").glob("*.json"))
+    assert len(events) > 50
+    assert [finding for finding in record.findings if finding.channel != "environment"] == []
+    assert {finding.secret for finding in record.findings} <= {"client secret"}, "what the caller put there, and nothing else"
+    assert "it failed" in record.output
+
+
+needs_hosts = pytest.mark.skipif(bool(ssh_hosts.missing()), reason=ssh_hosts.missing() or "")
+
+
+@heavy
+@needs_hosts
+@pytest.mark.parametrize("pipelining", ["false", "true"], ids=["files", "pipelining"])
+def test_nothing_is_said_over_ssh(world, pipelining):
+    with ssh_hosts.SshHosts(world.folder / "hosts", ["web1", "web2"], network=NETWORK) as hosts:
+        for name, variables in hosts.inventory.items():
+            (hosts.files(name) / "pems").mkdir()
+            (world.pems / f"{name}-bad").mkdir()
+            world.hosts[name] = dict(variables, user_cert_path=f"{hosts.path}/pems/mongodb.pem")
+        world.also = [process.pid for process in hosts._processes.values()]
+        more = {"ANSIBLE_PIPELINING": pipelining, "ANSIBLE_VERBOSITY": "5", "ANSIBLE_DIFF_ALWAYS": "true"}
+        assert_clean(world.playbook(f"ssh, pipelining {pipelining}", stories.role(world), **more), *ROLE)
+
+
+def becoming(method, world, place):
+    """Variables that let the tasks on a host become nobody, who is on every machine; why not, when that cannot be."""
+    if os.geteuid() != 0 or not shutil.which(method):
+        pytest.skip(f"needs root and {method}")
+    python = shutil.which("python3", path="/usr/bin:/bin")
+    if not python:
+        pytest.skip("needs a Python for everybody, in /usr/bin")
+    place.chmod(0o700)
+    shutil.chown(place, "nobody")
+    flags = {"ansible_become_flags": "-s /bin/sh"} if method == "su" else {}
+    return {"ansible_become": True, "ansible_become_user": "nobody", "ansible_become_method": method, "ansible_python_interpreter": python, **flags}
+
+
+@heavy
+@pytest.mark.parametrize(("method", "pipelining"), [("sudo", "false"), ("su", "true")])
+def test_nothing_is_said_when_tasks_become_another_user(world, method, pipelining):
+    for name in ("web1", "web2"):
+        place = world.host(name).parent
+        world.hosts[name].update(becoming(method, world, place))
+    # Instead of /var/tmp, which is not searched.
+    (world.home / "system").mkdir()
+    (world.home / "system").chmod(0o1777)
+    more = {"ANSIBLE_PIPELINING": pipelining, "ANSIBLE_VERBOSITY": "5", "ANSIBLE_SYSTEM_TMPDIRS": str(world.home / "system")}
+    record = world.playbook(f"become by {method}, pipelining {pipelining}", stories.role(world), **more)
+    assert_clean(record, "placed certificate")
+
+
+BUG = "a bug in atlas.x509"
+BREAKS = {
+    "send, by our own mistake": ("key", "KeyError in", BUG),
+    "send, by requests": ("key", "cannot reach http://127.0.0.1"),
+    "send, by urllib3": ("key", "LocationParseError in", BUG),
+    "digest": ("key", "ValueError in", BUG),
+    "basic": ("account", "ValueError in", BUG),
+    "answer": ("account", "RuntimeError in", BUG),
+    "keep": ("key", "RuntimeError in", BUG),
+    "check": ("key", "cryptography cannot read what it sent (RuntimeError)"),
+    "arrive": ("place", "RuntimeError in", BUG),
+}
+
+
+@pytest.mark.parametrize("point", [pytest.param(point, marks=() if point == "digest" else heavy) for point in BREAKS])
+def test_an_exception_that_nobody_foresaw_is_told_without_its_message(world, point):
+    """The message of each of these holds headers, bodies, secrets or a PEM; see hooks/sitecustomize.py."""
+    account = {"client_id": world.account[0], "client_secret": "{{ the_secret }}", "public_api_key": "", "private_api_key": ""}
+    kind, *signs = BREAKS[point]
+    if kind == "place":
+        world.hold(world.pems / "app.pem", "app", days_left=50)
+        task = {"atlas.x509.atlas_pem": {"src": f"{world.pems}/app.pem", "path": f"{world.pems}/placed.pem"}}
+    else:
+        more = account if kind == "account" else {}
+        task = {"atlas.x509.atlas_user_cert": {"username": "app", "path": f"{world.pems}/app.pem", "retries": 0, **more}}
+    play = {"hosts": "localhost", "gather_facts": False, "vars_files": [world.vars_file], "module_defaults": {"group/atlas.x509.atlas": world.connection}}
+    record = world.playbook(f"broken: {point}", [{**play, "tasks": [{"name": "Fail", **task}]}], LEAKS_BREAK=point, **LOUD)
+    assert record.code != 0
+    assert_clean(record, *signs)
