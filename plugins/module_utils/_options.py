@@ -21,6 +21,9 @@ VERSIONS = {"v2": "application/vnd.atlas.2023-01-01+json", "v1.0": "application/
 MIN_SECRET = 8
 """Ansible masks a secret wherever it occurs in a result; one shorter than this would tear holes into dates and serials."""
 
+# For the same reason: what could be a part of a serial number or fingerprint, of a date, or of our own words.
+_PUBLIC = re.compile(r"(?:[0-9A-Fa-f]+|[0-9TZ:.+-]{1,25}|[a-z_]+)\Z")
+
 SPEC = {
     "project_id": {"type": "str"},
     "public_api_key": {"type": "str", "aliases": ["public_key"], "no_log": False},
@@ -37,6 +40,7 @@ SPEC = {
     "login_dir": {"type": "path"},
 }  # type: Dict[str, Dict[str, Any]]
 
+_HIDDEN = {name for option, spec in SPEC.items() if spec.get("no_log") for name in [option] + spec.get("aliases", [])}
 _DEFAULT_BASE_URL = "https://cloud.mongodb.com"
 _ENVIRONMENT = {
     "access_token": ("MONGODB_ATLAS_ACCESS_TOKEN",),
@@ -124,7 +128,7 @@ def username(value: Optional[str], option: str = "username") -> str:
 def environment_secrets(environment: Mapping[str, str]) -> List[str]:
     """What must be masked although it was not given as an option."""
     names = _ENVIRONMENT["access_token"] + _ENVIRONMENT["client_secret"] + _ENVIRONMENT["private_api_key"]
-    return [environment[name] for name in names if len(environment.get(name, "")) >= MIN_SECRET]
+    return [environment[name] for name in names if environment.get(name) and not _flaw(environment[name], {})]
 
 
 def _credentials(options: Mapping[str, Any], environment: Mapping[str, str]) -> Credentials:
@@ -134,31 +138,41 @@ def _credentials(options: Mapping[str, Any], environment: Mapping[str, str]) -> 
             "client_id, public_api_key: both a service account and an API key are given; give one of them (a token may stand beside either)"
         )
     found = {name: next((environment[key] for key in keys if environment.get(key)), "") for name, keys in _ENVIRONMENT.items()}
+    public = {name: value for name, value in options.items() if isinstance(value, str) and name not in _HIDDEN}
     for name, value in given.items():
-        if SPEC[name].get("no_log") and 0 < len(value) < MIN_SECRET:
-            raise OptionError(_short(name, "the options"))
+        flaw = _flaw(value, public) if value and SPEC[name].get("no_log") else None
+        if flaw:
+            raise OptionError("{0}, from the options: {1}".format(name, flaw))
     for values, source in ((given, "the options"), (found, "the environment")):
         for kind in (_TOKEN, _ACCOUNT, _KEY):
             if all(values[name] for name in kind):
-                return _checked(Credentials(kind[-1], values[kind[0]], values[kind[-1]], source))
+                return _checked(Credentials(kind[-1], values[kind[0]], values[kind[-1]], source), public)
     raise OptionError(_nothing_complete(given, found))
 
 
-def _checked(credentials: Credentials) -> Credentials:
+def _checked(credentials: Credentials, public: Mapping[str, str]) -> Credentials:
     for value in (credentials.public, credentials.secret):
         if value != value.strip() or not value.isprintable() or not value.isascii():
             raise OptionError("{0}, from {1}: holds blanks, line ends or characters that no credential of Atlas has".format(
                 credentials.kind, credentials.source))
-    if len(credentials.secret) < MIN_SECRET:
-        raise OptionError(_short(credentials.kind, credentials.source))
+    flaw = _flaw(credentials.secret, public)
+    if flaw:
+        raise OptionError("{0}, from {1}: {2}".format(credentials.kind, credentials.source, flaw))
     return credentials
 
 
-def _short(name: str, source: str) -> str:
-    return (
-        "{0}, from {1}: shorter than {2} characters, so it is not a credential of Atlas, and hiding it would hide parts of dates and "
-        "serial numbers too".format(name, source, MIN_SECRET)
-    )
+def _flaw(secret: str, public: Mapping[str, str]) -> Optional[str]:
+    """Why hiding this secret would also hide what must be seen; None when it would not. ``public`` are the other options."""
+    if len(secret) < MIN_SECRET:
+        what = "shorter than {0} characters".format(MIN_SECRET)
+    elif _PUBLIC.match(secret):
+        what = "nothing but a number, a date or a word"
+    else:
+        within = [name for name, value in public.items() if secret in value]
+        if not within:
+            return None
+        return "it is a part of {0}, and hiding it would hide that too".format(within[0])
+    return "{0}, so it is not a credential of Atlas, and hiding it would hide parts of dates and serial numbers too".format(what)
 
 
 def _nothing_complete(given: Mapping[str, str], found: Mapping[str, str]) -> str:

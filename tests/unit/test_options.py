@@ -123,7 +123,7 @@ def test_credentials_are_refused_in_words_that_name_the_option(given, environmen
 
 
 def test_a_secret_of_eight_characters_is_long_enough():
-    assert chosen(access_token="12345678") == ("12345678",) * 2
+    assert chosen(access_token="1234567x") == ("1234567x",) * 2
 
 
 @pytest.mark.parametrize("given", [{"access_token": "s3cr3t\nbad"}, {"client_id": "x", "client_secret": "s3cr3t "}, {"access_token": "s3cr3t"}])
@@ -338,3 +338,22 @@ def test_a_user_name_is_taken_as_it_was_given(name):
 def test_a_name_that_no_user_can_have_is_refused_by_its_option(name):
     with pytest.raises(OptionError, match=r"^usernames: "):
         _options.username(name, "usernames")
+
+
+@pytest.mark.parametrize("secret", ["5433027191242719574", "64b7f0c2a1d3e4f5a6b7c8d9", "4B65A1C0", "2026-11-22T08:00:00Z", "20261122", "certificate", "none_unexpired"])
+@pytest.mark.parametrize("source", ["options", "environment", "options, unused"])
+def test_a_secret_that_could_be_a_part_of_a_serial_a_date_or_a_sentence_is_refused(secret, source):
+    """Ansible would mask it in what we return, which is then wrong without looking wrong."""
+    options = {"options": {"access_token": secret}, "environment": {}, "options, unused": {"access_token": "a-good-token", "private_api_key": secret}}[source]
+    environment = {"MONGODB_ATLAS_ACCESS_TOKEN": secret} if source == "environment" else {}
+    with pytest.raises(OptionError, match="nothing but a number, a date or a word") as refusal:
+        _options.connection({"timeout": 60, "retries": 4, "validate_certs": True, "api_version": "v2", **options}, environment)
+    assert secret not in refusal.value.message
+    assert _options.environment_secrets(environment) == [], "what is refused is not masked either: the message would suffer"
+
+
+@pytest.mark.parametrize("name", ["username", "path", "project_id", "base_url"])
+def test_a_secret_that_is_a_part_of_another_option_is_refused(name):
+    options = {"access_token": "app-PROD-7", name: "https://app-PROD-7.example" if name == "base_url" else "/the-app-PROD-7.pem"}
+    with pytest.raises(OptionError, match=f"access_token, from the options: it is a part of {name}"):
+        _options.connection({"timeout": 60, "retries": 4, "validate_certs": True, "api_version": "v2", **options}, {})
