@@ -68,6 +68,11 @@ faults: dev ## Every fault, kill and full disk, at every step (half an hour)
 	@$(heading) 'faults'
 	@$(bin)/python -m pytest $(parallel) -m 'heavy or not heavy' $(PYTEST_ARGS) tests/faults
 
+.PHONY: leaks
+leaks: dev ## Search everything that Ansible prints, writes and passes around for keys and credentials; prints the numbers (twenty minutes)
+	@$(heading) 'leaks'
+	@$(bin)/python -m pytest $(parallel) -m 'heavy or not heavy' $(PYTEST_ARGS) tests/leaks
+
 .PHONY: awx
 awx: dev ## All that AWX does: its jobs, its set-up from a file, a secret store (fetches 130 MB once)
 	@$(heading) 'AWX'

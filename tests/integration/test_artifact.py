@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -118,3 +119,12 @@ def test_the_demonstration_runs_from_the_installed_artefact(installed):
     counts = [line.rpartition(": ")[2] for line in done.stdout.splitlines() if line.startswith("Certificates issued so far")]
     assert counts == ["0", "1", "1", "1"], done.stdout
     assert "PRIVATE KEY" not in done.stdout
+
+
+def test_the_artefact_holds_no_private_key(artefact):
+    key = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\"'\\n]*[A-Za-z0-9+/]{24}")
+    assert key.search((ROOT / "tests" / "fake_atlas" / "key_pool.pem").read_bytes()), "the search finds none where one is"
+    with tarfile.open(artefact) as archive:
+        files = [member for member in archive if member.isfile()]
+        found = [member.name for member in files if key.search(archive.extractfile(member).read())]
+    assert files and found == []

@@ -5,8 +5,12 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
+from pathlib import Path
 
 import pytest
+
 from leaks.world import TALLY, World
 
 
@@ -16,14 +20,20 @@ def world():
         yield made
 
 
-def pytest_sessionstart(session):
-    if not hasattr(session.config, "workerinput"):
-        TALLY.parent.mkdir(exist_ok=True)
-        TALLY.write_text("")
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        descriptor, os.environ[TALLY] = tempfile.mkstemp(prefix="leaks-", suffix=".jsonl")
+        os.close(descriptor)
+
+
+def pytest_unconfigure(config):
+    if not hasattr(config, "workerinput"):
+        Path(os.environ.pop(TALLY)).unlink()
 
 
 def pytest_terminal_summary(terminalreporter):
-    records = [json.loads(line) for line in TALLY.read_text().splitlines()] if TALLY.exists() else []
+    lines = Path(os.environ[TALLY]).read_text().splitlines() if TALLY in os.environ else []
+    records = [json.loads(line) for line in lines]
     records = [record for record in records if not record["name"].startswith("planted")]
     if not records:
         return

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import ssh_hosts
+
 from leaks import stories
 
 heavy = pytest.mark.heavy

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import pytest
 from fake_atlas import DEMO_PROJECT
 from fake_atlas.certificates import key_pem, leaf_key
+
 from leaks.needles import SHORTEST, Needles
 
 KEYS = [key_pem(leaf_key(index)) for index in range(3)]

@@ -138,7 +138,7 @@ class Watch:
 
 
 def _readers(path: str) -> int:
-    """The bits of permission that let others read. Under an access list those of the group say what named users may: Ansible lets the one that a task becomes."""
+    """The bits that let others read. Under an access list those of the group say what named users may: Ansible names the one that a task becomes."""
     try:
         os.getxattr(path, "system.posix_acl_access")
     except OSError:

@@ -14,20 +14,25 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 from fake_atlas import DEMO_PROJECT, FakeAtlas
+from fake_atlas.certificates import key_pem, leaf_key
 
 from .needles import Needles
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
-TALLY = ROOT / ".build" / "leaks.jsonl"
+TALLY = "LEAKS_TALLY"
+"""The environment variable that names the file for the numbers of this session, which its workers share."""
 _RESPONSE = re.compile(r'response="([^"]+)"')
+_POOL = 14
 _KEYS = Needles()
+Search = Callable[[bytes], set[str]]
 
 
 @dataclass
@@ -58,6 +63,11 @@ class Record:
     """Files that held a secret while the run lasted, readable by their owner only, and gone at its end."""
     environments: list[str] = field(default_factory=list)
     """The secrets in environments of processes: those that the caller put there."""
+
+    def report(self, channel: str, place: str, names: set[str]) -> None:
+        """Note what was found there, once."""
+        new = [Finding(channel, place, secret) for secret in sorted(names)]
+        self.findings += [finding for finding in new if finding not in self.findings]
 
 
 class World:
@@ -99,7 +109,7 @@ class World:
 
     @property
     def connection(self) -> dict[str, Any]:
-        """Connection options with the API key. Secrets are variables, in a file of their own: what is written in a playbook, Ansible quotes (docs/security.md)."""
+        """Connection options with the API key. Secrets are variables, in a file of their own: what is written in a playbook, Ansible quotes."""
         return {"base_url": self.atlas.url, "project_id": DEMO_PROJECT, "public_api_key": self.api_key[0], "private_api_key": "{{ the_key }}"}
 
     @property
@@ -171,7 +181,7 @@ class World:
             timeout=seconds + 60,
         )
         record = self._search(name, report)
-        with open(TALLY, "a", encoding="utf-8") as tally:
+        with open(os.environ.get(TALLY, os.devnull), "a", encoding="utf-8") as tally:
             tally.write(json.dumps({**asdict(record), "output": ""}) + "\n")
         return record
 
@@ -212,58 +222,59 @@ class World:
         printed = (report / "output").read_bytes()
         record = Record(name, printed.decode(errors="replace"), summary["code"], len(keys.names) + len(texts.names), len(printed))
         record.processes, record.arguments, record.polls = (summary[key] for key in ("processes", "arguments", "polls"))
-        found: dict[str, set[str]] = {}
 
         def search(data: bytes) -> set[str]:
             return keys.find(data) | texts.find(data)
 
-        def report_found(channel: str, place: str, names: set[str]) -> None:
-            new = [Finding(channel, place, secret) for secret in sorted(names)]
-            record.findings += [finding for finding in new if finding not in record.findings]
-
-        report_found("printed", "output", search(printed))
-        report_found("arguments", "cmdline", search((report / "cmdline").read_bytes()))
+        record.report("printed", "output", search(printed))
+        record.report("arguments", "cmdline", search((report / "cmdline").read_bytes()))
         in_environments = search((report / "environ").read_bytes())
         mine = {secret for secret in in_environments if texts.value(secret) in self._given}
         record.environments = sorted(mine)
-        report_found("environment", "environ", in_environments - mine)
+        record.report("environment", "environ", in_environments - mine)
+        self._search_what_is_left(record, report, search)
+        self._search_what_was_there(record, report, search, summary["files"])
+        return record
+
+    def _search_what_is_left(self, record: Record, report: Path, search: Search) -> None:
         for path in self.folder.rglob("*"):
             if path.is_file() and not path.is_symlink() and report not in path.parents and not self._is_meant(path):
                 data = path.read_bytes()
                 record.files, record.written = record.files + 1, record.written + len(data)
-                report_found("left", str(path.relative_to(self.folder)), search(data))
+                record.report("left", str(path.relative_to(self.folder)), search(data))
+
+    def _search_what_was_there(self, record: Record, report: Path, search: Search, files: list[dict[str, Any]]) -> None:
+        """What others could read at any moment, and what held a secret for a moment; the inputs are the user's own."""
         left = {finding.place for finding in record.findings if finding.channel == "left"}
-        for seen in summary["files"]:
+        found: dict[str, set[str]] = {}
+        for seen in files:
             path = Path(seen["path"])
             if self.inputs in path.parents:
                 continue
+            record.files += 1
+            where = str(path.relative_to(self.folder))
             for content in seen["contents"]:
                 if content not in found:
                     data = (report / "contents" / content).read_bytes()
                     found[content] = search(data)
                     record.written += len(data)
-                where = str(path.relative_to(self.folder))
                 if seen["open"]:
-                    report_found("readable", where, found[content])
+                    record.report("readable", where, found[content])
                 elif found[content] and not self._is_meant(path) and where not in [*left, *record.private]:
                     record.private.append(where)
-            record.files += 1
-        return record
 
     def _needles(self) -> tuple[Needles, Needles]:
-        """The keys that were issued, and those in files where they are meant to be; the credentials, tokens and signatures of this world."""
-        state = self.atlas.state
-        for project in state.projects.values():
-            for certificates in project.certificates.values():
-                for certificate in certificates:
-                    _KEYS.add_keys(state.pem(certificate))
+        """All keys that the fake issues, and those in files where they are meant to be; the credentials, tokens and signatures of this world."""
+        if not _KEYS.names:
+            for index in range(_POOL):
+                _KEYS.add_keys(key_pem(leaf_key(index)))
         for path in self.folder.rglob("*"):
             if path.is_file() and self._is_meant(path) and self.inputs not in path.parents:
                 _KEYS.add_keys(path.read_bytes().decode("latin-1"))
         texts = Needles()
         for name, secret in (("API key", self.api_key[1]), ("client secret", self.account[1]), ("wrong secret", self.wrong), ("access token", self.token)):
             texts.add_text(name, secret)
-        for number, header in enumerate(state.authorizations):
+        for number, header in enumerate(self.atlas.state.authorizations):
             scheme, _blank, rest = header.partition(" ")
             values = _RESPONSE.findall(rest) if scheme == "Digest" else [rest]
             for value in values:

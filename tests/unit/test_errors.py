@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from ansible_collections.atlas.x509.plugins.module_utils._errors import unforeseen
 
-
 SECRET = "a-secret-in-a-message"
 
 

@@ -340,7 +340,9 @@ def test_a_name_that_no_user_can_have_is_refused_by_its_option(name):
         _options.username(name, "usernames")
 
 
-@pytest.mark.parametrize("secret", ["5433027191242719574", "64b7f0c2a1d3e4f5a6b7c8d9", "4B65A1C0", "2026-11-22T08:00:00Z", "20261122", "certificate", "none_unexpired"])
+@pytest.mark.parametrize(
+    "secret", ["5433027191242719574", "64b7f0c2a1d3e4f5a6b7c8d9", "4B65A1C0", "2026-11-22T08:00:00Z", "20261122", "certificate", "none_unexpired"]
+)
 @pytest.mark.parametrize("source", ["options", "environment", "options, unused"])
 def test_a_secret_that_could_be_a_part_of_a_serial_a_date_or_a_sentence_is_refused(secret, source):
     """Ansible would mask it in what we return, which is then wrong without looking wrong."""
