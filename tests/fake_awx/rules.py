@@ -181,6 +181,12 @@ def with_kept_secrets(old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any
     return {**new, "inputs": {name: old["inputs"].get(name) if value == HIDDEN else value for name, value in new["inputs"].items()}}
 
 
+def _credential_type_problem(_awx: Any, item: dict[str, Any]) -> dict[str, Any] | str | None:
+    if item["kind"] not in ("cloud", "net"):
+        return {"kind": ["Must be cloud or net"]}
+    return credential_type_problem(item["inputs"], item["injectors"])
+
+
 def _credential_problem(awx: Any, item: dict[str, Any]) -> dict[str, Any] | None:
     inputs = awx.items["credential_types"][item["credential_type"]]["inputs"]
     unknown = set(item["inputs"]) - {field["id"] for field in inputs.get("fields", [])}
@@ -203,7 +209,7 @@ def _notification_problem(_awx: Any, item: dict[str, Any]) -> dict[str, Any] | N
 
 
 _MORE: dict[str, Callable[[Any, dict[str, Any]], Any]] = {
-    "credential_types": lambda _awx, item: credential_type_problem(item["inputs"], item["injectors"]),
+    "credential_types": _credential_type_problem,
     "credentials": _credential_problem,
     "job_templates": _job_template_problem,
     "notification_templates": _notification_problem,

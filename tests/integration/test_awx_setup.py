@@ -26,13 +26,29 @@ RECAP = re.compile(r"^localhost\s+: ok=\d+ +changed=(\d+) +unreachable=(\d+) +fa
 needs_awx = pytest.mark.skipif(not (AWX / "ansible_collections" / "awx" / "awx").exists(), reason="needs the collection awx.awx: make awx")
 
 
-@pytest.mark.parametrize("name", ["service_account", "api_key"])
-def test_a_credential_type_keeps_the_rules_of_awx_and_hides_its_secret(name):
-    kind = yaml.safe_load((ROOT / "awx" / "credential_types" / f"{name}.yml").read_text())
+@pytest.mark.parametrize("path", sorted((ROOT / "awx" / "credential_types").iterdir()), ids=lambda path: path.stem)
+def test_a_credential_type_keeps_the_rules_of_awx_and_hides_its_secret(path):
+    kind = yaml.safe_load(path.read_text())
 
-    assert rules.credential_type_problem(kind["inputs"], kind["injectors"]) is None
+    assert rules.problem(None, "credential_types", kind) is None
     assert [field["id"] for field in kind["inputs"]["fields"] if field.get("secret")] == [kind["inputs"]["required"][-1]]
-    assert all(variable.startswith("MONGODB_ATLAS_") for variable in kind["injectors"]["env"])
+    assert all(variable.startswith(("MONGODB_ATLAS_", "VAULT_")) for variable in kind["injectors"]["env"])
+
+
+@pytest.mark.parametrize(
+    ("part", "change"),
+    [
+        ("kind", "vault"),
+        ("inputs", {"fields": [{"id": "client-id", "label": "x", "type": "string"}]}),
+        ("inputs", {"fields": [{"id": "client_id", "label": "x", "type": "password"}]}),
+        ("injectors", {"env": {"ANSIBLE_CONFIG": "x"}}),
+        ("injectors", {"env": {"MONGODB_ATLAS_CLIENT_ID": "{{ client }}"}}),
+    ],
+)
+def test_the_rules_of_awx_for_credential_types_refuse_what_awx_refuses(part, change):
+    kind = yaml.safe_load((ROOT / "awx" / "credential_types" / "service_account.yml").read_text())
+
+    assert rules.problem(None, "credential_types", {**kind, part: change})
 
 
 def test_the_survey_keeps_the_rules_of_awx_and_asks_for_variables_that_exist():
