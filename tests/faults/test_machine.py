@@ -234,6 +234,8 @@ def check_what_vanishes(atlas, on, disk, command, sample):
         try:
             if not vanished_after_publishing(run, number):
                 judge(atlas, on, place, run, old)
+            if run.failed and issued(atlas) and not issued_and_failed:
+                check_the_way_out(atlas, on, place, run)
             issued_and_failed += bool(run.failed and issued(atlas))
         except AssertionError as error:
             error.args = (f"before step {number}, {run.steps[number] if number < len(run.steps) else ''}: {error}",)
@@ -241,6 +243,16 @@ def check_what_vanishes(atlas, on, disk, command, sample):
         finally:
             subprocess.run(["umount", "-l", place], capture_output=True, check=False)
     return issued_and_failed
+
+
+def check_the_way_out(atlas, on, place, run):
+    """The user does what the message says, and the next run puts it in place."""
+    assert f"move it to {place}/.app.pem.atlas-pending and run again" in run.msg
+    shutil.move(run.said["parked"], place / ".app.pem.atlas-pending")
+    again = on(place)
+    assert not again.failed, again.msg
+    assert files(place) == {"app.pem": (0o600, pem_of(atlas, issued(atlas)[0]))}
+    assert len(issued(atlas)) == 1
 
 
 def vanished_after_publishing(run, number):
