@@ -252,32 +252,3 @@ def test_a_renewal_that_is_killed_at_any_step_loses_nothing_and_the_next_run_hea
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
 def test_any_run_that_is_killed_at_any_step_loses_nothing_and_the_next_run_heals(world, flow):
     check_every_kill(world(flow), thoroughly=True)
-
-
-@pytest.mark.heavy
-def test_a_second_run_that_is_killed_too_leaves_no_less_than_the_first(world):
-    """The next run is killed at each of its steps as well, in every world that a kill of the first one leaves behind."""
-    one = world(RENEWAL)
-    tried = 0
-    for event in worlds(one):
-        for number in itertools.count():
-            run = one.kill(event["at"], event["what"])
-            had = usable(one.place)
-            second = one.run(event={"at": number, "what": "kill"})
-            if not second.was_killed:
-                break
-            one.settle(second)
-            lost = had - usable(one.place) - set(one.superseded())
-            assert not lost, f"{event}, {run.steps[-1]}; and then step {number}, {second.steps[-1]}"
-            one.check_disk(second)
-            tried += 1
-        assert len(issued(one.atlas)) <= 2
-    assert tried > 100
-
-
-def worlds(one):
-    """One kill for each world that a kill can leave."""
-    seen = {}
-    for number, what, dummy in kill_everywhere(one):
-        seen.setdefault(one.fingerprint(), {"at": number, "what": what})
-    return list(seen.values())
