@@ -131,6 +131,12 @@ def environment_secrets(environment: Mapping[str, str]) -> List[str]:
     return [environment[name] for name in names if environment.get(name) and not _flaw(environment[name], {})]
 
 
+def misplaced_secrets(options: Mapping[str, Any]) -> List[str]:
+    """What must be masked although it does not belong there: a password in the URL, which is refused, and which Ansible would show as it was given."""
+    user, _colon, password = (options.get("base_url") or "").rpartition("@")[0].rpartition("/")[2].partition(":")
+    return [value for value in (password or user,) if value]
+
+
 def _credentials(options: Mapping[str, Any], environment: Mapping[str, str]) -> Credentials:
     given = {name: options.get(name) or "" for name in _ENVIRONMENT}
     if any(given[name] for name in _ACCOUNT) and any(given[name] for name in _KEY):

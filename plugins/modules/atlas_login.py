@@ -143,6 +143,7 @@ def main():
 
 def _run(module):
     module.no_log_values.update(_options.environment_secrets(os.environ))
+    module.no_log_values.update(_options.misplaced_secrets(module.params))
     try:
         with Client(_options.connection(module.params, os.environ)) as client:
             outcome = _session.ensure(client, module.params["state"])

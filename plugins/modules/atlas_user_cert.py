@@ -364,6 +364,7 @@ def main():
 
 def _run(module):
     module.no_log_values.update(_options.environment_secrets(os.environ))
+    module.no_log_values.update(_options.misplaced_secrets(module.params))
     try:
         request = _request.request(module.params, os.environ)
         connection = _options.connection(module.params, os.environ)

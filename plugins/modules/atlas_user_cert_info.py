@@ -328,6 +328,7 @@ def main():
 
 def _run(module):
     module.no_log_values.update(_options.environment_secrets(os.environ))
+    module.no_log_values.update(_options.misplaced_secrets(module.params))
     try:
         question = _audit.question(module.params, os.environ)
         with Client(_options.connection(module.params, os.environ), connections=question.concurrency) as client:

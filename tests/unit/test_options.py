@@ -359,3 +359,14 @@ def test_a_secret_that_is_a_part_of_another_option_is_refused(name):
     options = {"access_token": "app-PROD-7", name: "https://app-PROD-7.example" if name == "base_url" else "/the-app-PROD-7.pem"}
     with pytest.raises(OptionError, match=f"access_token, from the options: it is a part of {name}"):
         _options.connection({"timeout": 60, "retries": 4, "validate_certs": True, "api_version": "v2", **options}, {})
+
+
+@pytest.mark.parametrize(
+    ("base_url", "masked"),
+    [
+        ("https://cloud.mongodb.com", []), (None, []), ("https://who:pass-w0rd@host", ["pass-w0rd"]), ("https://a-token@host/x", ["a-token"]),
+        ("https://who:p@ss@host", ["p@ss"]),
+    ],
+)
+def test_a_password_in_the_url_is_masked_although_it_is_refused(base_url, masked):
+    assert _options.misplaced_secrets({"base_url": base_url}) == masked
