@@ -110,8 +110,8 @@ async def _trickle(body: bytes, rule: Rule) -> AsyncIterator[bytes]:
     rate = rule.options["bytes_per_second"]
     size = max(1, int(rate * _TICK))
     for start in range(0, len(body), size):
-        yield body[start : start + size]
         await asyncio.sleep(size / rate)
+        yield body[start : start + size]
 
 
 async def _huge(answer: Answer) -> AsyncIterator[bytes]:
