@@ -1,0 +1,66 @@
+# Copyright (c) 2026 the atlas.x509 contributors
+# GNU General Public License v3.0-or-later (see COPYING)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The guides quote what the code says, and every link in them leads somewhere."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from ansible_collections.atlas.x509.plugins.module_utils import _advice, _decision
+from documents import PAGES, ROOT, said_by_the_code
+
+GUIDE = (ROOT / "docs" / "troubleshooting.md").read_text()
+ROWS = re.findall(r"^\| (.+?) \|", GUIDE.replace("| it says | it means | do |", "").replace("| it says (`reason`) | it means | do |", ""), re.MULTILINE)
+QUOTED = [message for row in ROWS for message in re.findall(r"`([^`]+)`", row)]
+OF_ANSIBLE = "couldn't resolve module/action 'atlas.x509."
+SAID = said_by_the_code()
+
+
+def pieces(message):
+    """The words of a message between what differs."""
+    return [piece.strip() for piece in message.split("…") if len(piece.strip()) > 3]
+
+
+def slug(title):
+    return re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-")
+
+
+def test_the_guide_quotes_many_messages():
+    assert len(QUOTED) > 60
+
+
+@pytest.mark.parametrize("message", QUOTED)
+def test_a_message_in_the_guide_is_one_that_the_code_says(message):
+    if message != OF_ANSIBLE:
+        assert pieces(message)
+        assert [piece for piece in pieces(message) if piece not in SAID] == []
+
+
+def test_a_message_that_nobody_says_is_found():
+    assert "the certificate was revoked" not in SAID
+
+
+@pytest.mark.parametrize("template", sorted({*_advice._BY_CODE.values(), *_advice._BY_STATUS.values()}))
+def test_every_sentence_for_what_atlas_says_is_in_the_guide(template):
+    assert "`" + re.sub(r"\{[a-z_]+\}", "…", template) + "`" in GUIDE
+
+
+def test_every_reason_to_refuse_is_in_the_guide():
+    names = [rule.__name__ for rule in _decision.GUARDS] + ["orphaned", "foreign_pem"]
+    assert [name for name in names if f"(`{name}`)" not in GUIDE] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_between_documents_leads_to_a_file_and_a_heading(page):
+    text = re.sub(r"^ *```.*?^ *```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    for target in re.findall(r"\]\(([^)\s]+)\)", text):
+        if target.startswith(("https://", "http://")):
+            continue
+        path, _, heading = target.partition("#")
+        file = (page.parent / path).resolve() if path else page
+        assert file.exists(), target
+        if heading:
+            assert heading in map(slug, re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)), target
