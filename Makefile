@@ -80,6 +80,22 @@ awx: dev ## All that AWX does: its jobs, its set-up from a file, a secret store 
 	@$(bin)/python -m pytest -m "heavy or not heavy" $(PYTEST_ARGS) tests/integration/test_awx_jobs.py tests/integration/test_awx_setup.py \
 		tests/integration/test_awx_vault.py tests/integration/test_execution_environment.py
 
+.PHONY: examples
+examples: dev ## Every example of the README, the guides and the modules, run against the fake Atlas (a quarter of an hour)
+	@$(heading) 'examples'
+	@$(bin)/python -m pytest $(parallel) -m 'heavy or not heavy' $(PYTEST_ARGS) tests/integration/test_examples.py
+
+.PHONY: site
+site: dev ## The documents as an HTML site in .build/site, with the reference of every module and role; its links are checked
+	@$(bin)/python -m pip install --quiet --disable-pip-version-check --no-input -r tools/requirements-site.txt </dev/null
+	@$(bin)/python tools/docsite/build.py
+	@$(bin)/python tools/docsite/links.py .build/site
+
+.PHONY: pictures
+pictures: dev ## Draw the picture of the terminal again, from what the demonstration prints (needs script, of util-linux)
+	@PATH="$(CURDIR)/$(bin):$$PATH" script -qec demo/run /dev/null </dev/null | $(bin)/python tools/terminal_picture.py >docs/terminal.svg.new
+	@mv docs/terminal.svg.new docs/terminal.svg
+
 .PHONY: report
 report: dev ## The report in a real browser, and its alerting rules in promtool (installs them on Debian, as root)
 	@tools/report-tools

@@ -33,7 +33,7 @@ def test_every_link_of_the_readme_is_a_full_url():
 
 
 def test_links_of_the_readme_into_the_repository_lead_to_files_and_headings_that_are_there():
-    home = re.escape(load("galaxy.yml")["repository"]) + r"/(?:blob|tree)/main/"
+    home = re.escape(load("galaxy.yml")["repository"]) + r"/(?:blob|tree|raw)/main/"
     links = re.findall(home + r"([^)#>\s]+)(?:#([^)>\s]+))?", README)
     assert links
     for path, heading in links:
