@@ -17,6 +17,11 @@ description:
   - A certificate counts only when its key is there too, that is as a complete pair at O(path) or on one of O(hosts), and when Atlas lists
     its serial number. Of several the one that was issued last is the current one.
   - There is no way to have the key returned.
+  - "The first rule that applies decides: a foreign file at O(path) (RV(reason) is V(foreign_pem)); O(force) (V(forced)); nothing unexpired
+    (V(none_unexpired)); nobody holds the key of what is unexpired (V(orphaned)); issued before O(rotate_before) (V(rotation_asked)); due by
+    O(renew_before) (V(renewal_due)); else the current one is kept (V(held))."
+  - "Three guards turn an issue into a refusal: too many are unexpired (V(too_many_unexpired)), a host that may hold a newer one could not be asked
+    (V(holder_not_asked)), no host could take the PEM (V(nowhere_to_place))."
 options:
   username:
     description: The database user, whose C(x509Type) at Atlas must be V(MANAGED).
@@ -55,6 +60,7 @@ options:
         it is UTC.
       - This is how to rotate a key that may have leaked. It is safe to repeat, because the next certificate is issued after that moment.
       - A moment in the future is refused.
+      - The old certificate stays valid at Atlas until its end. To lock it out, let the application use a database user of another name, and delete the old user.
     type: str
   force:
     description:
@@ -96,6 +102,12 @@ seealso:
   - module: atlas.x509.atlas_user_cert_info
   - module: atlas.x509.atlas_pem
   - module: atlas.x509.atlas_pem_info
+  - name: Troubleshooting by message
+    description: What each message means, and what to do.
+    link: https://github.com/atlas-x509/atlas.x509/blob/main/docs/troubleshooting.md
+  - name: A key is lost, or leaked
+    description: What to do, in which order.
+    link: https://github.com/atlas-x509/atlas.x509/blob/main/docs/lost-or-leaked.md
 """
 
 EXAMPLES = r"""
