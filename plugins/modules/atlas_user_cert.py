@@ -60,7 +60,8 @@ options:
         it is UTC.
       - This is how to rotate a key that may have leaked. It is safe to repeat, because the next certificate is issued after that moment.
       - A moment in the future is refused.
-      - The old certificate stays valid at Atlas until its end. To lock it out, let the application use a database user of another name, and delete the old user.
+      - The old certificate stays valid at Atlas until its end. To lock it out, let the application use a database user of another name, and
+        delete the old user.
     type: str
   force:
     description:
