@@ -67,8 +67,10 @@ def sanity(session: nox.Session, core: str) -> None:
 
 @nox.session(python=NEWEST[1], tags=["judges"])
 def documentation(session: nox.Session) -> None:
-    """antsibull-docs: the documentation of every plugin and role, with every reference followed."""
-    session.install(f"ansible-core~={NEWEST[0]}.0", "antsibull-docs>=2.16")
+    """antsibull-docs: the documentation of every plugin and role, with every reference followed; then the site, with every link."""
+    session.install(f"ansible-core~={NEWEST[0]}.0", "-r", "tools/requirements-site.txt")
+    session.run("python", "tools/docsite/build.py")
+    session.run("python", "tools/docsite/links.py", ".build/site")
     with session.chdir(mirror()):
         session.run("antsibull-docs", "lint-collection-docs", "--plugin-docs", "--validate-collection-refs", "all", "--disallow-unknown-collection-refs", ".")
 

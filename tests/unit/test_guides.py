@@ -10,6 +10,7 @@ import re
 
 import pytest
 from ansible_collections.atlas.x509.plugins.module_utils import _advice, _decision
+from docsite import build, links
 from documents import PAGES, ROOT, said_by_the_code
 
 GUIDE = (ROOT / "docs" / "troubleshooting.md").read_text()
@@ -64,3 +65,23 @@ def test_every_link_between_documents_leads_to_a_file_and_a_heading(page):
         assert file.exists(), target
         if heading:
             assert heading in map(slug, re.findall(r"^#+ (.*)$", file.read_text(), re.MULTILINE)), target
+
+
+# The site
+
+
+def test_every_guide_is_in_the_menu_of_the_site():
+    assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"README"} == {*build.GUIDES, *build.WORKSHOP}
+
+
+def test_on_the_site_a_link_out_of_the_documents_leads_to_the_repository():
+    assert build.page("[rules](../roles/x.yml), [fleets](fleet.md#privileges)") == f"[rules]({build.HOME}roles/x.yml), [fleets](fleet.md#privileges)"
+
+
+def test_a_link_to_a_page_or_a_heading_that_is_not_there_is_found(tmp_path):
+    targets = ["other.html#there", "other.html#gone", "https://example.com/x", "#top"]
+    (tmp_path / "index.html").write_text("".join(f'<a href="{target}">x</a>' for target in targets) + '<img src="gone.png">')
+    (tmp_path / "other.html").write_text('<h1 id="there">There</h1>')
+    count, dead = links.dead(tmp_path.resolve())
+    assert count == 4
+    assert dead == ["index.html: other.html#gone", "index.html: gone.png"]
