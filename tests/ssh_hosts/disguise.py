@@ -15,8 +15,10 @@ AUTHORIZED = "/etc/ssh/authorized_keys"
 _FIRST_UID = 61000
 _SERVICE = """\
 #!/bin/sh
-# A service in the style of System V that runs, and notes what else it is told.
-[ "$1" = status ] || echo "$1" >>{path}/{name}.told
+# A service in the style of System V that runs, and notes what else it is told. With a broken configuration it refuses that.
+[ "$1" = status ] && exit 0
+[ ! -e {path}/{name}.broken ] || {{ echo "the configuration of {name} is broken" >&2; exit 1; }}
+echo "$1" >>{path}/{name}.told
 """
 
 
@@ -24,7 +26,7 @@ class Disguise:
     """Mounted over the files of the same name in the hosts' own namespaces; this machine's are not touched.
 
     ``accounts`` may become root with sudo and have a group of the same name; ``services`` are init scripts that append what they are told to
-    ``<name>.told`` in the host's directory.
+    ``<name>.told`` in the host's directory, and refuse while ``<name>.broken`` is there.
     """
 
     def __init__(self, accounts: tuple[str, ...] = (), services: tuple[str, ...] = ()) -> None:

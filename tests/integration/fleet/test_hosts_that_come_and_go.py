@@ -43,8 +43,8 @@ def test_in_batches_one_list_is_read_for_each_user_and_batch(fleet_of):
     [
         (5, None, "web1"),
         pytest.param(1, None, "web4", marks=heavy),
-        pytest.param(20, 1, "web1", marks=heavy),
-        pytest.param(5, 2, "web2", marks=heavy),
+        pytest.param(20, 1, "web4", marks=heavy),
+        pytest.param(5, 2, "web2", marks=heavy),  # in batches not the first one alone: Ansible ends a play when a whole batch fails
         pytest.param(5, "30%", "web4", marks=heavy),
     ],
 )

@@ -101,6 +101,29 @@ def test_services_are_reloaded_on_the_hosts_that_changed_and_only_there(fleet_of
 
 
 @heavy
+def test_a_service_that_cannot_be_reloaded_fails_its_host_with_its_name_and_the_way_out(fleet_of):
+    """Every service of the host is tried, and nothing else is left undone: no key stays on the controller, even when all hosts fail."""
+    fleet = fleet_of(2, disguise=Disguise(services=("app", "reporting")))
+    for host in fleet.hosts:
+        fleet.file(host, "app.broken").touch()
+
+    assert fleet.run(fails=True, user_cert_reload=["app", "reporting"]) == dict.fromkeys(fleet.hosts, "failed")
+
+    for host in fleet.hosts:
+        assert fleet.file(host, "reporting.told").read_text() == "reload\n" and not fleet.file(host, "app.told").exists()
+        (line,) = [line for line in fleet.output.splitlines() if line.startswith(f"fatal: [{host}]: FAILED!") and "reloaded" in line]
+        assert f"{fleet.path} holds the new certificate, but not reloaded: app (" in line and "the configuration of app is broken" in line
+        assert f"ansible {host} -b -m ansible.builtin.service -a 'name=app state=reloaded'" in line
+    assert fleet.serials() == dict.fromkeys(fleet.hosts, fleet.issued()[0])
+    assert fleet.parked() == []
+
+    fleet.file("web1", "app.broken").unlink()
+    adhoc = ["ansible", "web1", "-i", fleet.folder / "inventory.yml", "-m", "ansible.builtin.service", "-a", "name=app state=reloaded"]
+    fleet.ansible(*adhoc)
+    assert fleet.file("web1", "app.told").read_text() == "reload\n"
+
+
+@heavy
 def test_the_topic_is_told_where_the_certificate_changed(fleet_of):
     fleet = fleet_of(3)
     fleet.give("web1", days_left=60)
