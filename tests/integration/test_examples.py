@@ -28,6 +28,7 @@ NOT_RUN = {
     "export ": "it sets the environment, which the tests set themselves",
     "ansible-galaxy collection install ": "it downloads; test_artifact.py installs the artefact instead",
     "pip install ": "it downloads; nox installs the same for each pair of the matrix",
+    "make test": "that is what runs this",
     "make demo": "test_artifact.py runs the demonstration",
     "make benchmark-audit": "it takes minutes on an idle machine",
     ".venv/bin/nox ": "it takes minutes or hours",
@@ -79,7 +80,7 @@ class Machine:
 
     def __init__(self, folder, ansible, atlas):
         self.folder, self.atlas, self._ansible = folder, atlas, ansible
-        self.serial = ""
+        self.serial = self.old = ""
         self.environment = {
             "MONGODB_ATLAS_BASE_URL": atlas.url,
             "MONGODB_ATLAS_PROJECT_ID": DEMO_PROJECT,
@@ -99,11 +100,11 @@ class Machine:
     def hold(self):
         """Both hosts, and the parking directory, hold a certificate of app that ends in ten days."""
         certificate = self.atlas.call(self.atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=10)
-        self.serial = str(certificate.serial)
+        self.serial, self.old = str(certificate.serial), self.atlas.state.pem(certificate)
         for path in [*(self.folder / host / "etc/app/mongodb.pem" for host in HOSTS[:2]), self.folder / "home/.ansible/atlas_x509/app.pem"]:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(0o600)
-            path.write_text(self.atlas.state.pem(certificate))
+            path.write_text(self.old)
 
     def here(self, value, key=""):
         """A value of an example as it must be on this machine."""
@@ -219,6 +220,8 @@ def test_an_example_runs_and_the_second_time_it_issues_nothing(machine, example)
     book = machine.write(example)
     machine.run("ansible-playbook", "-i", "inventory", "-e", "@variables.json", book)
     assert machine.issued() == ISSUES.get(example.name, 0)
+    if machine.issued() and example.name in HELD:
+        assert machine.old not in {(machine.folder / host / "etc/app/mongodb.pem").read_text() for host in HOSTS[:2]}
     if machine.issued():
         machine.run("ansible-playbook", "-i", "inventory", book, "-e", "@variables.json")
         assert machine.issued() == ISSUES[example.name]
@@ -231,7 +234,7 @@ def test_a_command_runs(machine, command):
     machine.write(site, "site.yml")
     if "reissue" in command:
         machine.atlas.call(machine.atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=80)
-    elif command.startswith("ansible "):
+    elif "atlas_pem_info" in command:
         machine.hold()
     program, *arguments = [machine.folders(word).replace("owner=app", f"owner={getpass.getuser()}") for word in shlex.split(command) if word != "-b"]
     output = machine.run(program, *arguments)
