@@ -93,26 +93,61 @@ def credentials(world: World) -> list[Play]:
     return [play]
 
 
-def role(world: World, faults: tuple[str, ...] = ("wrong_key",), by_variables: bool = False) -> list[Play]:
-    """Plays with the role: issue on one host, bring it to the second while nothing changes on the first, and fail where the answer is bad."""
+FORESEE, ISSUE, BRING = ("web1", True), ("web1", False), ("app", False)
+"""What the role does on which hosts: foresee the first certificate, issue it for one host, bring it from there to the other."""
+
+
+def role(world: World, steps: tuple[tuple[str, bool], ...] = (FORESEE, ISSUE, BRING), fault: str = "wrong_key", by_variables: bool = False) -> list[Play]:
+    """Plays with the role: these steps, and at the end one that fails because the answer of the POST is bad (none without a ``fault``)."""
     for name in ("web1", "web2"):
         if name not in world.hosts:
             world.host(name)
     _add_user(world, "role-user")
-    parking = {"user_cert_parking_dir": f"{world.pems}/parking"}
-    given = {**parking, **({"user_cert_connection": world.connection} if by_variables else {})}
-    plays = []
-    for hosts, check in (("web1", True), ("web1", False), ("app", False)):
-        tasks = [_role("role-user", check_mode=check)]
-        plays.append({**_play(hosts, world, tasks, by_variables), "vars": given})
-    for name in faults:
-        action, options = FAULTS[name]
+    given = {"user_cert_parking_dir": f"{world.pems}/parking", **({"user_cert_connection": world.connection} if by_variables else {})}
+    plays = [{**_play(hosts, world, [_role("role-user", check)], by_variables), "vars": given} for hosts, check in steps]
+    if fault:
+        action, options = FAULTS[fault]
         bad = {"user_cert_path": f"{world.pems}/{{{{ inventory_hostname }}}}-bad/mongodb.pem", **given}
         for host in world.hosts:
             (world.pems / f"{host}-bad").mkdir(exist_ok=True)
-        tasks = [_role(world.user(f"role-{name}", action, **options))]
+        tasks = [_role(world.user(f"role-{fault}", action, **options))]
         plays.append({**_play("web1", world, tasks, by_variables), "vars": bad})
+    for play in plays[1:]:
+        play["gather_facts"] = False
     return plays
+
+
+def login(world: World) -> list[Play]:
+    """One login for the tasks of a run: used, refused and taken back; then one that nobody takes back, which is the run's last."""
+    (role_play,) = role(world, (BRING,), fault="")
+    _add_user(world, "app")
+    common = {"base_url": world.connection["base_url"], "project_id": world.connection["project_id"]}
+    account = {"client_id": world.account[0], "client_secret": "{{ the_secret }}"}
+    log_in = [
+        _task("Log in", "atlas_login"),
+        _task("Log in again", "atlas_login"),
+        _task("The client secret is wrong", "atlas_login", client_secret="{{ the_wrong_one }}"),
+        _task("List, with the login", "atlas_user_cert_info"),
+        _issue("Issue, with the login", world.pems, "app"),
+    ]
+    plays = [_play("localhost", world, log_in), role_play, _play("localhost", world, [_task("Log out", "atlas_login", state="absent"), log_in[0]])]
+    for play in plays:
+        play["module_defaults"] = {"group/atlas.x509.atlas": {**common, **account}}
+    return plays
+
+
+def report(world: World) -> list[Play]:
+    """The role that reports, on two hosts with a PEM: into files that are searched."""
+    for name in ("reported", "never-issued"):
+        world.user(name)
+    world.hold(world.host("web1"), "reported", days_left=5)
+    world.host("web2")
+    files = {f"expiry_report_{kind}": f"{world.scratch}/what.{end}" for kind, end in (("html", "html"), ("prometheus", "prom"), ("markdown", "md"))}
+    given = {"expiry_report_paths": ["{{ user_cert_path }}"], "expiry_report_connection": world.connection, **files}
+    apply = {"name": "Report", "ansible.builtin.include_role": {"name": "atlas.x509.expiry_report"}}
+    wrong = {"expiry_report_connection": {**world.connection, "private_api_key": "{{ the_wrong_one }}"}}
+    refused = {"name": "Report in vain", "block": [{**apply, "vars": wrong}], "rescue": [{"name": "Go on", "ansible.builtin.debug": {"msg": "it failed"}}]}
+    return [{**_play("app", world, [apply, refused], bare=True), "vars": given}]
 
 
 def _troubles(world: World, path: Any) -> None:

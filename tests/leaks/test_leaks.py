@@ -33,17 +33,17 @@ ROLE = ("it failed", "atlas-pending")
 
 
 def test_modules_and_role_say_nothing_at_the_highest_verbosity(world):
-    plays = stories.modules(world, ("wrong_key",), full=False) + stories.role(world, ())
+    plays = stories.modules(world, ("wrong_key",), full=False) + stories.role(world, (stories.BRING,), fault="")
     assert_clean(world.playbook("modules and role, -vvvvv", plays, **LOUD), "none_unexpired", "foreign_pem", "atlas-pending", "placed certificate")
 
 
 @heavy
 @pytest.mark.parametrize("verbosity", range(6))
 def test_modules_and_role_say_nothing_at_any_verbosity(world, verbosity):
-    """With every fault at the lowest and the highest."""
-    full = verbosity in (0, 5)
-    plays = stories.modules(world, tuple(stories.FAULTS) if full else stories.REPRESENTATIVE[1:2], full)
-    plays += stories.role(world, by_variables=bool(verbosity % 2))
+    """With all that modules do and every fault at the highest; representatives below, where Ansible says less of the same."""
+    highest = verbosity == 5
+    plays = stories.modules(world, tuple(stories.FAULTS) if highest else ("cut",), full=highest)
+    plays += stories.role(world, by_variables=True) if highest else stories.role(world, (stories.BRING,))
     record = world.playbook(f"verbosity {verbosity}", plays, ANSIBLE_VERBOSITY=str(verbosity), ANSIBLE_DIFF_ALWAYS="true")
     assert_clean(record, "atlas-pending", "it failed")
 
@@ -69,7 +69,7 @@ def test_credentials_of_every_kind_right_and_wrong_are_never_said(world):
 
 @heavy
 def test_credentials_in_a_vault_are_never_said(world):
-    plays, secret, password = stories.role(world, by_variables=True), world.vars_file, world.inputs / "password"
+    plays, secret, password = stories.role(world, (stories.BRING,), by_variables=True), world.vars_file, world.inputs / "password"
     password.write_text("a password\n")
     world.run("ansible-vault", "ansible-vault", "encrypt", "--vault-password-file", str(password), secret)
     assert world.api_key[1] not in Path(secret).read_text()
@@ -78,7 +78,7 @@ def test_credentials_in_a_vault_are_never_said(world):
 
 @heavy
 def test_credentials_in_the_environment_are_never_said(world):
-    plays = stories.role(world)
+    plays = stories.role(world, (stories.BRING,))
     for play in plays:
         play["module_defaults"] = {}
     record = world.playbook("environment", plays, **LOUD, **world.environment)
@@ -107,21 +107,13 @@ def test_ad_hoc_commands_say_nothing(world, way):
 
 
 @heavy
-@pytest.mark.parametrize("verbosity", [0, 5])
-def test_the_job_events_of_ansible_runner_hold_nothing(world, verbosity):
+def test_the_job_events_of_ansible_runner_hold_nothing(world):
     """As AWX runs a job: the credentials in the environment."""
-    data = world.folder / "runner"
-    for name, document in (("settings", {"suppress_env_files": True}), ("envvars", world.environment)):
-        (data / "env").mkdir(parents=True, exist_ok=True)
-        world.write(name, document)
-        (data / "env" / name).symlink_to(world.inputs / name)
     plays = stories.role(world)
     for play in plays:
         play["module_defaults"] = {}
-    words = ["run", str(data), "-p", str(world.write("play.yml", plays)), "--inventory", str(world.inventory()), "--ident", "job"]
-    record = world.run(f"ansible-runner, verbosity {verbosity}", "ansible-runner", *words, *(["-" + "v" * verbosity] if verbosity else []))
-    events = list((data / "artifacts" / "job" / "job_events").glob("*.json"))
-    assert len(events) > 50
+    record, artifacts = world.runner("ansible-runner", plays, "-vvvvv", **world.environment)
+    assert len(list((artifacts / "job_events").glob("*.json"))) > 50
     given = ("environ", "runner/artifacts/job/command")  # ansible-runner writes down the environment that it was given
     assert [finding for finding in record.findings if finding.place not in given] == []
     assert {finding.secret for finding in record.findings} <= {"client secret"}, "what the caller put there, and nothing else"
@@ -142,7 +134,7 @@ def test_nothing_is_said_over_ssh(world, pipelining):
             world.hosts[name] = dict(variables, user_cert_path=f"{hosts.path}/pems/mongodb.pem")
         world.also = [process.pid for process in hosts._processes.values()]
         more = {"ANSIBLE_PIPELINING": pipelining, "ANSIBLE_VERBOSITY": "5", "ANSIBLE_DIFF_ALWAYS": "true"}
-        assert_clean(world.playbook(f"ssh, pipelining {pipelining}", stories.role(world), **more), *ROLE)
+        assert_clean(world.playbook(f"ssh, pipelining {pipelining}", stories.role(world, (stories.ISSUE, stories.BRING)), **more), *ROLE)
 
 
 def becoming(method, world, place):
@@ -168,7 +160,7 @@ def test_nothing_is_said_when_tasks_become_another_user(world, method, pipelinin
     (world.home / "system").mkdir()
     (world.home / "system").chmod(0o1777)
     more = {"ANSIBLE_PIPELINING": pipelining, "ANSIBLE_VERBOSITY": "5", "ANSIBLE_SYSTEM_TMPDIRS": str(world.home / "system")}
-    record = world.playbook(f"become by {method}, pipelining {pipelining}", stories.role(world), **more)
+    record = world.playbook(f"become by {method}, pipelining {pipelining}", stories.role(world, (stories.ISSUE, stories.BRING)), **more)
     assert_clean(record, "placed certificate")
 
 

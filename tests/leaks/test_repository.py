@@ -8,7 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\"'\\n]*[A-Za-z0-9+/]{24}")
@@ -24,3 +28,16 @@ def files_of_the_project():
 def test_the_only_private_keys_of_the_project_are_the_fakes():
     holders = [path.as_posix() for path in files_of_the_project() if KEY.search((ROOT / path).read_bytes())]
     assert holders == ["tests/fake_atlas/key_pool.pem"]
+
+
+@pytest.mark.heavy
+def test_the_report_of_the_tests_that_handle_keys_holds_none(tmp_path):
+    """The names of the tests, and what they printed and logged."""
+    report = tmp_path / "junit.xml"
+    tests = [str(ROOT / "tests" / "unit" / f"test_{name}.py") for name in ("fetch", "place")]
+    words = ["-q", "-p", "no:cacheprovider", "-o", "junit_logging=all", f"--junitxml={report}", *tests]
+    ended = subprocess.run([sys.executable, "-m", "pytest", *words], cwd=ROOT, stdin=subprocess.DEVNULL, capture_output=True, timeout=600, check=False)
+    assert ended.returncode == 0, ended.stdout[-3000:]
+    for said in (report.read_bytes(), ended.stdout, ended.stderr):
+        assert not KEY.search(said)
+    assert report.read_bytes().count(b"<testcase") > 20

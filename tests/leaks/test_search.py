@@ -114,44 +114,49 @@ elif channel == "readable":
     time.sleep(0.5)
     os.unlink(home + "/for-a-moment")
 elif channel == "arguments":
-    subprocess.run([sys.executable, "-c", "import time; time.sleep(0.5)", text[-3000:]])
+    subprocess.run([sys.executable, "-c", "import time; time.sleep(0.5)", text])
 elif channel == "background":
     if os.fork() == 0:
         os.setsid()
         time.sleep(0.3)
-        os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(0.5)", text[-3000:]])
+        os.execv(sys.executable, [sys.executable, "-c", "import time; time.sleep(0.5)", text])
 elif channel == "environment":
-    subprocess.run([sys.executable, "-c", "import time; time.sleep(0.5)"], env={"X": text[-3000:]})
+    subprocess.run([sys.executable, "-c", "import time; time.sleep(0.5)"], env={"X": text})
 """
 
 
+def name_of(pem):
+    """The name under which a private key is found."""
+    alone = Needles()
+    alone.add_keys(pem)
+    (name,) = alone.names
+    return name
+
+
 def kinds(world):
-    """One secret of each kind, by the beginning of the name under which it is found."""
-    certificate = world.atlas.call(world.atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=9)
-    pem = world.atlas.state.pem(certificate)
-    response = secrets.token_hex(16)
-    world.atlas.state.authorizations.append(f'Digest username="x", response="{response}", nc=1')
-    world.atlas.state.authorizations.append("Bearer " + (bearer := secrets.token_urlsafe(40)))
-    aligned = {f"private key, base64 {n}": base64.b64encode(b"x" * n + pem.encode()).decode() for n in range(3)}
+    """One secret of each kind, by the name under which it is found; a key of its own for each way of writing one."""
+    certificates = [world.atlas.call(world.atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=9) for _number in range(4)]
+    plain, *others = [world.atlas.state.pem(certificate) for certificate in certificates]
+    response, bearer = secrets.token_hex(16), secrets.token_urlsafe(40)
+    world.atlas.state.authorizations += [f'Digest username="x", response="{response}", nc=1', f"Bearer {bearer}"]
     return {
-        "private key": pem,
-        **aligned,
+        name_of(plain): plain,
+        **{name_of(pem): base64.b64encode(b"x" * alignment + pem.encode()).decode() for alignment, pem in enumerate(others)},
         "API key": world.api_key[1],
         "client secret": world.account[1],
         "access token": world.token,
-        "Bearer": bearer,
-        "Digest": response,
+        "Digest 0": response,
+        "Bearer 1": bearer,
     }
 
 
 @pytest.mark.parametrize("channel", ["printed", "left", "readable", "arguments", "background", "environment"])
 def test_each_kind_of_secret_is_found_in_each_channel(world, channel):
-    planted = world.inputs / "planted"
-    for kind, secret in kinds(world).items():
-        planted.write_text(secret)
-        record = world.run("planted", sys.executable, "-c", LEAKING, channel, PLANTED=str(planted))
-        channels = {finding.channel for finding in record.findings if finding.secret.startswith(kind.partition(",")[0])}
-        assert {"background": "arguments"}.get(channel, channel) in channels, f"{kind} in {channel}: {record}"
+    planted, expected = world.inputs / "planted", kinds(world)
+    planted.write_text("\n".join(expected.values()))
+    record = world.run("planted", sys.executable, "-c", LEAKING, channel, PLANTED=str(planted))
+    shown = {"background": "arguments"}.get(channel, channel)
+    assert {finding.secret for finding in record.findings if finding.channel == shown} == set(expected), record
 
 
 def test_nothing_is_found_where_nothing_is_planted(world):
@@ -163,9 +168,19 @@ def test_nothing_is_found_where_nothing_is_planted(world):
 
 
 def test_a_secret_in_a_result_is_found_in_the_display_the_events_and_the_log(world):
-    task = {"name": "Say it", "ansible.builtin.debug": {"msg": kinds(world)["private key"]}}
+    task = {"name": "Say it", "ansible.builtin.debug": {"msg": next(iter(kinds(world).values()))}}
     record = world.playbook("planted", [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}])
     places = {finding.place for finding in record.findings}
     assert record.code == 0, record.output
     assert {"output", "scratch/events.jsonl", "scratch/ansible.log", "scratch/tree/localhost"} <= places
     assert any(place.startswith("scratch/junit/") for place in places)
+
+
+def test_a_secret_in_a_result_is_found_in_the_job_events(world):
+    pytest.importorskip("ansible_runner", reason="needs ansible-runner")
+    task = {"name": "Say it", "ansible.builtin.debug": {"msg": kinds(world)["client secret"]}}
+    record, _artifacts = world.runner("planted", [{"hosts": "localhost", "gather_facts": False, "tasks": [task]}])
+    places = {finding.place for finding in record.findings if finding.secret == "client secret"}
+    assert record.code == 0, record.output
+    assert "runner/artifacts/job/stdout" in places
+    assert any(place.startswith("runner/artifacts/job/job_events/") for place in places)

@@ -72,7 +72,8 @@ class Record:
 
 class World:
     """``with World() as world: world.run("ansible", …)``. Everything below ``folder`` is searched but ``inputs`` (what the user wrote) and ``pems`` (where
-    a key is meant to be)."""
+    a key is meant to be). ``others`` are secrets of the user beside those of Atlas; ``common`` are credentials that occur elsewhere on purpose, so that
+    nobody looks for them."""
 
     def __init__(self) -> None:
         self.folder = Path(tempfile.mkdtemp())  # a short name: ansible-core 2.21 makes a socket below it
@@ -87,6 +88,8 @@ class World:
         self.hosts: dict[str, dict[str, Any]] = {}
         self.also: list[int] = []
         self.more: dict[str, str] = {}
+        self.others: dict[str, str] = {}
+        self.common: set[str] = set()
         self._atlas = FakeAtlas(
             {
                 "credentials": [
@@ -115,9 +118,7 @@ class World:
     @property
     def vars_file(self) -> str:
         """The file with the secrets, by name."""
-        return str(
-            self.write("secrets.yml", {"the_key": self.api_key[1], "the_secret": self.account[1], "the_token": self.token, "the_wrong_one": self.wrong})
-        )
+        return str(self.write("secrets.yml", {"the_key": self.api_key[1], "the_secret": self.account[1], "the_token": self.token, "the_wrong_one": self.wrong}))
 
     @property
     def environment(self) -> dict[str, str]:
@@ -164,12 +165,21 @@ class World:
         """Run the plays."""
         return self.run(name, "ansible-playbook", "-i", str(self.inventory()), str(self.write("play.yml", plays)), *arguments, **environment)
 
+    def runner(self, name: str, plays: list[dict[str, Any]], *arguments: str, **given: str) -> tuple[Record, Path]:
+        """Run the plays as AWX does, with ansible-runner and ``given`` in the environment of the job; also the folder of the job's artifacts."""
+        data = self.folder / "runner"
+        (data / "env").mkdir(parents=True)
+        for kind, document in (("settings", {"suppress_env_files": True}), ("envvars", given)):
+            (data / "env" / kind).symlink_to(self.write(kind, document))
+        words = ["run", str(data), "-p", str(self.write("play.yml", plays)), "--inventory", str(self.inventory()), "--ident", "job", *arguments]
+        return self.run(name, "ansible-runner", *words), data / "artifacts" / "job"
+
     def run(self, name: str, program: str, *arguments: str, seconds: int = 600, **environment: str) -> Record:
         """Run one program of the virtual environment, watched; search; write the numbers down."""
         report = self.folder / "report"
         shutil.rmtree(report, ignore_errors=True)
         environment = {**self._environment(), **environment}
-        self._given = [value for key, value in environment.items() if key.startswith("MONGODB_ATLAS_")]
+        self._given = [value for key, value in environment.items() if key.startswith("MONGODB_ATLAS_") or value in self.others.values()]
         program = program if os.path.isabs(program) else str(Path(sys.executable).parent / program)
         pids = ",".join(map(str, self.also))
         subprocess.run(
@@ -272,8 +282,10 @@ class World:
             if path.is_file() and self._is_meant(path) and self.inputs not in path.parents:
                 _KEYS.add_keys(path.read_bytes().decode("latin-1"))
         texts = Needles()
-        for name, secret in (("API key", self.api_key[1]), ("client secret", self.account[1]), ("wrong secret", self.wrong), ("access token", self.token)):
-            texts.add_text(name, secret)
+        given = {"API key": self.api_key[1], "client secret": self.account[1], "wrong secret": self.wrong, "access token": self.token, **self.others}
+        for name, secret in given.items():
+            if name not in self.common:
+                texts.add_text(name, secret)
         for number, header in enumerate(self.atlas.state.authorizations):
             scheme, _blank, rest = header.partition(" ")
             values = _RESPONSE.findall(rest) if scheme == "Digest" else [rest]
