@@ -128,7 +128,7 @@ sanity: dev ## ansible-test sanity (downloads get-pip, unless its cache in ~/.an
 
 .PHONY: matrix
 matrix: dev ## The tests on every supported pair of ansible-core and Python, and with the lowest versions (an hour or two)
-	@$(bin)/nox $(NOX_ARGS)
+	@HYPOTHESIS_PROFILE=thorough $(bin)/nox $(NOX_ARGS)
 
 .PHONY: judges
 judges: dev ## What judges the collection and takes minutes: sanity on each ansible-core, documentation, Galaxy, licences

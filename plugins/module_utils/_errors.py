@@ -8,7 +8,7 @@
 
     AtlasX509Error            base; never raised itself
     |-- OptionError           an option is wrong; nothing was sent
-    |-- MissingLibrary        a Python library is missing; nothing was sent
+    |-- MissingLibrary        a Python library is missing or too old; nothing was sent
     |-- StoreError            a file or directory is not fit; nothing was issued because of it
     |-- ServiceError          the service, or the way to it, said no; a read failed, nothing was changed
     |   |-- Setback           one try of a read failed; another one may help
@@ -54,7 +54,7 @@ class OptionError(AtlasX509Error):
 
 
 class MissingLibrary(AtlasX509Error):
-    """A Python library is missing where the module runs. Nothing was sent."""
+    """A Python library is missing where the module runs, or too old. Nothing was sent."""
 
 
 class StoreError(AtlasX509Error):

@@ -14,7 +14,7 @@ from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional
 
 from ansible_collections.atlas.x509.plugins.module_utils import _advice, _deadline, _time
 from ansible_collections.atlas.x509.plugins.module_utils._auth import Bearer, Digest
-from ansible_collections.atlas.x509.plugins.module_utils._deps import library
+from ansible_collections.atlas.x509.plugins.module_utils._deps import requests
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure
 from ansible_collections.atlas.x509.plugins.module_utils._options import Connection
 
@@ -54,14 +54,13 @@ class Transport:
     """Kept-alive connections to one service, as many as threads use it, and the service's clock."""
 
     def __init__(self, connection: Connection, connections: int = 1) -> None:
-        requests = library("requests")
-        self._requests = requests
+        self._requests = requests()
         self._connection = connection
         self._offset = timedelta(0)
         self.clock_seen = False
-        self._session = requests.Session()
+        self._session = self._requests.Session()
         self._session.headers["User-Agent"] = "atlas.x509 (Ansible)"
-        adapter = _adapter(requests.adapters.HTTPAdapter, connection.timeout, connections)
+        adapter = _adapter(self._requests.adapters.HTTPAdapter, connection.timeout, connections)
         for prefix in ("https://", "http://"):
             self._session.mount(prefix, adapter)
         # http is for loopback only, and a proxy named in the environment is elsewhere.

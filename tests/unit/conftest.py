@@ -17,11 +17,14 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import effort
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from fake_atlas import FakeAtlas
+
+effort.take_effect()
 
 
 @pytest.fixture(scope="session")
@@ -86,7 +89,7 @@ class Wire:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        connection.settimeout(10)
+        connection.settimeout(60)
         orderly = True
         with contextlib.suppress(OSError, ValueError):
             if self._tls:

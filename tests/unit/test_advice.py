@@ -11,13 +11,14 @@ import json
 import pytest
 from ansible_collections.atlas.x509.plugins.module_utils._advice import Context, failure_of, sentence
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9"
 READ = Context(PROJECT, "app", "private_api_key from the environment", False)
 WRITE = READ._replace(writing=True)
-bounded = settings(derandomize=True, max_examples=100, deadline=None, database=None)
+bounded = settings(derandomize=True, max_examples=examples(100), deadline=None, database=None)
 
 
 def answer(status, **body):
@@ -144,7 +145,7 @@ json_values = st.recursive(
 )
 
 
-@settings(bounded, max_examples=200)
+@settings(bounded, max_examples=examples(200))
 @given(st.sampled_from([307, 400, 401, 403, 404, 429, 500, 502]), st.one_of(st.binary(max_size=60), json_values.map(lambda value: json.dumps(value).encode())))
 def test_any_body_becomes_data_and_one_sentence(status, body):
     failure = failure_of(status, {}, body)

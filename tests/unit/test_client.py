@@ -19,6 +19,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._advice import is_shut_
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, NotAdmitted, NotIssued, OutcomeUnknown, ServiceError
 from ansible_collections.atlas.x509.plugins.module_utils._pem import MAX_SIZE
+from effort import examples
 from fake_atlas import (
     DEMO_CLIENT_ID,
     DEMO_CLIENT_SECRET,
@@ -227,7 +228,7 @@ class TestNames:
     def test_a_name_arrives_as_it_was_given(self, atlas, name):
         self.round_trip(atlas, name)
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+    @settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
     @given(
         st.text(
             st.one_of(st.sampled_from("/@.%+ ,$?#&=;:\\\"'~"), st.characters(exclude_categories=("Cs", "Cc"))),
@@ -304,7 +305,7 @@ class TestTheSampleOfTheDocumentation:
             ),
         ]
 
-    @settings(max_examples=200, deadline=None)
+    @settings(max_examples=examples(200), deadline=None)
     @given(
         st.lists(
             st.tuples(st.integers(0, 2**63), st.integers(0, 5), st.text(st.sampled_from('_id":0 17\\'), max_size=12) | st.text(max_size=8)), max_size=4
@@ -427,7 +428,7 @@ class TestWhatIsNoList:
         with client(atlas.url) as one:
             refused(ServiceError, listed, one)
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     @given(
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -443,7 +444,7 @@ class TestWhatIsNoList:
             return
         assert all(isinstance(item, dict) for item in parsed["results"])
 
-    @settings(max_examples=150, deadline=None)
+    @settings(max_examples=examples(150), deadline=None)
     @given(st.binary(max_size=60))
     def test_any_bytes_are_an_error(self, body):
         with pytest.raises(ServiceError):

@@ -13,6 +13,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._certificate import Cer
 from ansible_collections.atlas.x509.plugins.module_utils._decision import Elsewhere, Host, Seen, Wanted, decide, renew_at
 from ansible_collections.atlas.x509.plugins.module_utils._pem import Look
 from ansible_collections.atlas.x509.plugins.module_utils._time import Span
+from effort import examples
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -23,7 +24,7 @@ SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 ABSENT = Look("absent")
 MONTH = Span(length=30 * DAY)
-bounded = settings(derandomize=True, max_examples=100, deadline=None, database=None)
+bounded = settings(derandomize=True, max_examples=examples(100), deadline=None, database=None)
 
 
 def certificate(serial=1, issued=NOW - 10 * DAY, ends=NOW + 80 * DAY, user="app", project=PROJECT):
@@ -475,7 +476,7 @@ def newest(found, now):
     return sorted(usable(found, now), key=lambda one: (one.not_before, one.serial))[-1:]
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=examples(300))
 @given(cases(force=False, rotate_before=None))
 def test_nothing_is_issued_while_something_unexpired_is_held_and_not_due(pick):
     wish, found = pick
@@ -485,7 +486,7 @@ def test_nothing_is_issued_while_something_unexpired_is_held_and_not_due(pick):
         assert (verdict.decision, verdict.reason) in {("keep", "held"), ("refuse", "foreign_pem")}
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=examples(300))
 @given(cases())
 def test_nothing_is_kept_that_atlas_does_not_list_or_nobody_holds(pick):
     wish, found = pick
@@ -496,7 +497,7 @@ def test_nothing_is_kept_that_atlas_does_not_list_or_nobody_holds(pick):
         assert plan.current.not_after > NOW
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=examples(300))
 @given(cases())
 def test_something_is_issued_only_for_one_of_five_reasons(pick):
     wish, found = pick
@@ -511,7 +512,7 @@ def test_something_is_issued_only_for_one_of_five_reasons(pick):
         )  # fmt: skip
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=examples(300))
 @given(cases(force=False, rotate_before=None, max_unexpired=100), st.integers(0, 40 * 86400), st.integers(0, 40 * 86400))
 def test_once_renewal_is_due_it_stays_due_until_the_certificate_has_expired(pick, first, later):
     wish, found = pick
@@ -526,7 +527,7 @@ def test_once_renewal_is_due_it_stays_due_until_the_certificate_has_expired(pick
             assert decide(wish, found, earlier).verdict.decision == "keep"
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=examples(300))
 @given(cases())
 def test_every_host_has_exactly_one_place_in_the_plan(pick):
     wish, found = pick
@@ -540,7 +541,7 @@ def test_every_host_has_exactly_one_place_in_the_plan(pick):
     assert set(plan.adjust) <= set(staying)
 
 
-@settings(bounded, max_examples=200)
+@settings(bounded, max_examples=examples(200))
 @given(cases(), st.randoms(use_true_random=False))
 def test_the_order_of_the_list_does_not_matter(pick, random):
     wish, found = pick
@@ -549,7 +550,7 @@ def test_the_order_of_the_list_does_not_matter(pick, random):
     assert decide(wish, found._replace(listed=tuple(shuffled)), NOW) == decide(wish, found, NOW)
 
 
-@settings(bounded, max_examples=200)
+@settings(bounded, max_examples=examples(200))
 @given(cases())
 def test_what_is_adopted_is_the_current_one_and_nobody_elses(pick):
     wish, found = pick

@@ -9,8 +9,15 @@ import subprocess
 import sys
 
 import pytest
-from ansible_collections.atlas.x509.plugins.module_utils import _deps
+import requests
+from ansible_collections.atlas.x509.plugins.module_utils import _deps, _http, _options
 from ansible_collections.atlas.x509.plugins.module_utils._errors import MissingLibrary
+
+
+def connection(url):
+    options = {name: field.get("default") for name, field in _options.SPEC.items()}
+    options.update(base_url=url, access_token="a-token-that-is-long-enough")
+    return _options.connection(options, {})
 
 
 def test_a_library_that_is_there_is_handed_out():
@@ -42,6 +49,23 @@ def test_an_interpreter_without_a_name_still_gets_a_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "requests", None)
     with pytest.raises(MissingLibrary, match="'python -m pip install requests'"):
         _deps.library("requests")
+
+
+@pytest.mark.parametrize("version", ["1.21.1", "1.24.3", "1.25.11", "1.9", "0.6", "dev", ""])
+def test_a_urllib3_that_may_lose_an_answer_unnoticed_is_refused_before_anything_is_sent(atlas, monkeypatch, version):
+    monkeypatch.setattr(requests.packages.urllib3, "__version__", version)
+    with pytest.raises(MissingLibrary) as caught:
+        _http.Transport(connection(atlas.url))
+    assert f"urllib3 {version}, " in caught.value.message
+    assert f"""'{sys.executable} -m pip install --upgrade "urllib3>=1.26"'""" in caught.value.message
+    assert "execution environment" in caught.value.message
+    assert atlas.state.counters.connections == 0
+
+
+@pytest.mark.parametrize("version", ["1.26.0", "1.26.20", "1.27", "2.0.0a1", "2.5.1.dev3+g1a2b3c4", "10.0"])
+def test_any_later_urllib3_is_taken(atlas, monkeypatch, version):
+    monkeypatch.setattr(requests.packages.urllib3, "__version__", version)
+    _http.Transport(connection(atlas.url)).close()
 
 
 WITHOUT_LIBRARIES = """

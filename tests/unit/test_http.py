@@ -213,7 +213,7 @@ class TestNoAnswer:
             for dummy in range(MAX_BODY // 65536 * 2):
                 yield b"x" * 65536
 
-        error = no_answer(wire(reply).url)
+        error = no_answer(wire(reply).url, timeout=120)
         assert error.sent
         assert str(MAX_BODY) in error.reason
 

@@ -10,6 +10,7 @@ import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.atlas.x509.plugins.module_utils import _options
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from requests import certs
@@ -22,7 +23,7 @@ ENV_TOKEN = {"MONGODB_ATLAS_ACCESS_TOKEN": "token-from-environment"}
 ENV_ACCOUNT = {"MONGODB_ATLAS_CLIENT_ID": "account-from-environment", "MONGODB_ATLAS_CLIENT_SECRET": "account-secret-from-environment"}
 ENV_KEY = {"MONGODB_ATLAS_PUBLIC_API_KEY": "key-from-environment", "MONGODB_ATLAS_PRIVATE_API_KEY": "key-secret-from-environment"}
 ENV_ALIAS = {"MONGODB_ATLAS_PUBLIC_KEY": "alias-from-environment", "MONGODB_ATLAS_PRIVATE_KEY": "alias-secret-from-environment"}
-bounded = settings(derandomize=True, max_examples=100, deadline=None, database=None)
+bounded = settings(derandomize=True, max_examples=examples(100), deadline=None, database=None)
 
 
 def options(**given):
@@ -250,7 +251,7 @@ def test_a_password_in_the_address_is_refused_and_not_repeated(url):
     assert "s3cr3t-password" not in message
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=examples(300))
 @given(st.one_of(st.text(max_size=30), st.from_regex(r"\Ahttps?://[\w@:.\[\]/?#\\]{0,20}\Z")))
 def test_any_text_is_an_address_or_an_option_error(text):
     try:

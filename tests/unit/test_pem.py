@@ -35,6 +35,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._pem import Look
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed25519, rsa, x25519
+from effort import examples
 from fake_atlas.certificates import Authority, key_pem, leaf_key
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -497,7 +498,7 @@ def test_a_pair_belongs_to_its_user_and_project_alone(look, user):
 names = st.text(st.sampled_from('a,+"\\<>;=# \u00e9') | st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=8)
 
 
-@settings(deadline=None, max_examples=400)
+@settings(deadline=None, max_examples=examples(400))
 @given(names, names, st.sampled_from([PROJECT, "f" * 24]))
 def test_no_two_names_are_taken_for_each_other(name, other, project):
     now = dt.datetime(2026, 11, 22, tzinfo=dt.timezone.utc)
@@ -573,7 +574,7 @@ def held_to(data, second_reader=True):
     return found
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(st.binary(max_size=3000))
 def test_any_bytes_are_a_look(data):
     assert held_to(data).state in ("empty", "unreadable")
@@ -616,7 +617,7 @@ def pieces():
     ]
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=examples(600))
 @given(st.lists(st.sampled_from(pieces()), max_size=5))
 @example([certificate(ec_key()).replace(b"CERTIFICATE", b"X509 CERTIFICATE"), certificate(ec_key(1), "mallory"), private_key(ec_key())])
 @example([certificate(ec_key(1), "mallory").replace(b"CERTIFICATE", b"TRUSTED CERTIFICATE"), pair()])
@@ -628,7 +629,7 @@ BASE = pair()
 changes = st.lists(st.tuples(st.integers(0, len(BASE) - 1), st.integers(0, 2), st.binary(max_size=3) | st.sampled_from([b"A", b"\n", b"=", b"-"])), max_size=3)
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=examples(600))
 @given(changes)
 @example([])
 @example([(BASE.rindex(b"PRIVATE KEY-----", 0, -40) + 70, 1, b"A")])
@@ -639,7 +640,7 @@ def test_a_damaged_pem_is_never_a_wrong_pair(edits):
     held_to(data, second_reader=False)  # cryptography refuses some encodings that OpenSSL takes
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=examples(300))
 @given(st.lists(st.tuples(st.integers(0, len(der_of(BASE)) - 1), st.integers(0, 255)), min_size=1, max_size=3))
 def test_a_damaged_certificate_is_never_a_wrong_pair(edits):
     der = bytearray(der_of(BASE))
@@ -715,7 +716,7 @@ def test_a_key_alone_is_refused_without_quoting_it():
 # What Atlas answers
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=examples(200))
 @given(
     form=st.sampled_from(["raw", "quoted", "envelope", "pretty"]),
     crlf=st.booleans(),
@@ -785,7 +786,7 @@ lone_surrogates = st.integers(0xD800, 0xDFFF).map(lambda half: b'"-----BEGIN \\u
 beginnings = st.tuples(st.sampled_from([b'"', b"{", b"-----BEGIN "]), st.binary(max_size=100)).map(b"".join)
 
 
-@settings(deadline=None, max_examples=600)
+@settings(deadline=None, max_examples=examples(600))
 @given(st.binary(max_size=500) | json_answers | lone_surrogates | beginnings)
 def test_any_answer_is_a_pem_or_a_pem_error(answer):
     try:

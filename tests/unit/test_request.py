@@ -19,12 +19,13 @@ from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.atlas.x509.plugins.module_utils import _file_options, _options, _time
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
 from ansible_collections.atlas.x509.plugins.module_utils._request import SPEC, request
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9"
 NOBODY = 65534
-bounded = settings(derandomize=True, max_examples=100, deadline=None, database=None)
+bounded = settings(derandomize=True, max_examples=examples(100), deadline=None, database=None)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
@@ -166,7 +167,7 @@ def test_a_new_certificate_must_not_be_due_within_a_day_even_in_february(tmp_pat
         assert message.startswith(f"renew_before: {text} ") and "months_until_expiration" in message
 
 
-@settings(bounded, max_examples=200)
+@settings(bounded, max_examples=examples(200))
 @given(st.integers(1, 24), st.from_regex(r"\A[0-9]{1,3}[dwh%]?\Z"), st.integers(0, 1460))
 def test_what_is_taken_never_makes_the_next_run_issue_again(months, text, day):
     directory = tempfile.gettempdir()
@@ -316,7 +317,7 @@ def test_what_is_no_mode_for_a_key_is_refused(tmp_path, mode):
     assert message.startswith("mode: ") and "0600" in message
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=examples(300))
 @given(st.one_of(st.integers(-10, 10000), st.text("01234567", max_size=6), st.text(max_size=6), json_values))
 def test_any_mode_keeps_the_key_from_everybody_or_is_an_option_error(mode):
     try:
@@ -402,7 +403,7 @@ def test_what_no_host_returned_is_refused_by_the_name_of_the_host(tmp_path, fact
     assert message.startswith("hosts: web1: ") and "atlas_pem_info" in message
 
 
-@settings(bounded, max_examples=200)
+@settings(bounded, max_examples=examples(200))
 @given(st.fixed_dictionaries({"state": st.just("pair")}, optional={"certificate": json_values, "placeable": json_values, "attributes_differ": json_values}))
 def test_any_host_is_understood_or_an_option_error(value):
     try:

@@ -12,12 +12,13 @@ from email.utils import format_datetime
 import pytest
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure
 from ansible_collections.atlas.x509.plugins.module_utils._retry import LONGEST, wait
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 BUCKET = "RATE_LIMITED_TOKEN_BUCKET"
-bounded = settings(derandomize=True, max_examples=100, deadline=None, database=None)
+bounded = settings(derandomize=True, max_examples=examples(100), deadline=None, database=None)
 
 
 def header(value):
@@ -92,7 +93,7 @@ def test_a_parameter_beyond_all_numbers_is_not_waited_for():
     assert wait(2, Failure(429, BUCKET, None, ["x", 10**400]), {}, NOW) is None
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=examples(300))
 @given(
     st.integers(2, 21),
     st.sampled_from([None, 404, 429, 500, 503]),

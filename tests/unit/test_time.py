@@ -11,11 +11,12 @@ from datetime import date, datetime, timedelta, timezone
 import pytest
 from ansible_collections.atlas.x509.plugins.module_utils import _time
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
+from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 UTC = timezone.utc
-bounded = settings(derandomize=True, max_examples=100, deadline=None, database=None)
+bounded = settings(derandomize=True, max_examples=examples(100), deadline=None, database=None)
 moments = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 UNITS = {"h": 3600, "d": 86400, "w": 604800, "": 86400}
 
@@ -85,7 +86,7 @@ def test_a_percentage_is_of_the_lifetime(percent, days):
     assert share < timedelta(days=days)
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=examples(300))
 @given(st.one_of(st.text(max_size=12), st.from_regex(r"\A\s?[0-9٣]{0,12}\s?[hdw%x]?\Z")))
 def test_any_text_is_a_span_or_an_option_error(text):
     try:
@@ -148,7 +149,7 @@ def test_a_moment_is_the_same_wherever_it_was_written(moment, hours):
     assert _time.iso(elsewhere) == _time.iso(moment)
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=examples(300))
 @given(st.one_of(st.text(max_size=30), st.from_regex(r"\A\d{4}-[01]\d-[0-3]\d([T ][0-2]\d:[0-5]\d(:[0-5]\d)?(Z|[+-][0-2]\d:?[0-5]\d)?)?\Z")))
 def test_any_text_is_a_moment_or_a_value_error(text):
     try:
@@ -173,7 +174,7 @@ def test_a_date_outside_of_the_calendar_is_unreadable(text):
     assert _time.parse_http_date(text) is None
 
 
-@settings(bounded, max_examples=300)
+@settings(bounded, max_examples=examples(300))
 @given(st.one_of(st.text(max_size=40), st.from_regex(r"\A[A-Z][a-z]{2}, \d\d? (Jan|Feb|Dec) \d{1,8} \d\d:\d\d:\d\d (GMT|[+-]\d{4}|)\Z")))
 def test_any_date_header_is_a_moment_or_none(text):
     moment = _time.parse_http_date(text)
