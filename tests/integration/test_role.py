@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, FakeAtlas
-from plays import Plays
+from plays import API_KEY, Plays
 
 
 class Fleet(Plays):
@@ -220,6 +220,30 @@ def test_a_certificate_issued_by_a_run_that_died_is_taken_up_by_the_next(fleet):
 
     assert fleet.serials() == {"web1": str(certificate.serial)}
     assert fleet.issued() == []
+    assert fleet.parked() == []
+
+
+def test_a_parked_pem_stays_until_a_host_holds_it_and_is_found_wherever_the_project_comes_from(fleet):
+    fleet.add("web1", "web2")
+    fickle = fleet.folder / "fickle_python"
+    fickle.write_text(f'#!/bin/sh\nls {fleet.folder}/parking/*.pem >/dev/null 2>&1 && exit 1\nexec {sys.executable} "$@"\n')
+    fickle.chmod(0o700)
+    for variables in fleet.hosts.values():
+        variables["ansible_python_interpreter"] = str(fickle)
+    fleet.play.update(module_defaults={}, ignore_errors=True)  # with which hosts go on that got nothing
+    project = {"MONGODB_ATLAS_BASE_URL": fleet.atlas.url, "MONGODB_ATLAS_PROJECT_ID": DEMO_PROJECT}
+
+    fleet.run(environment=project, user_cert_connection=API_KEY)
+    (serial,) = fleet.issued()
+    assert fleet.serials() == {"web1": "absent", "web2": "absent"}
+    assert len(fleet.parked()) == 1, "the only copy of the key was removed"
+
+    for variables in fleet.hosts.values():
+        variables["ansible_python_interpreter"] = sys.executable
+    connection = {**API_KEY, "base_url": fleet.atlas.url}
+    assert fleet.run(user_cert_connection=connection, user_cert_project_id=DEMO_PROJECT) == {"web1": "changed", "web2": "changed"}
+    assert fleet.serials() == {"web1": serial, "web2": serial}
+    assert fleet.issued() == [serial]
     assert fleet.parked() == []
 
 
