@@ -315,12 +315,9 @@ def _plan(case: Case, verdict: Verdict) -> Plan:
         holders=holders,
         sources=tuple((place.host, place.location) for place in case.sources()),
         unasked=tuple(case.unasked()),
-        foreign={host.name: host.look.describe() for host in hosts if host.look and case.is_foreign(host.look)},
-        not_placeable={
-            host.name: host.obstacle
-            for host in hosts
-            if host.look and host.obstacle and not case.is_foreign(host.look) and (issuing or host.name not in holders)
-        },
+        # The obstacle first: what may not be read, or is a link, looks foreign, and to replace it would be the wrong advice.
+        foreign={host.name: host.look.describe() for host in hosts if host.look and not host.obstacle and case.is_foreign(host.look)},
+        not_placeable={host.name: host.obstacle for host in hosts if host.look and host.obstacle and (issuing or host.name not in holders)},
     )
 
 

@@ -24,6 +24,7 @@ MAX_SIZE = LARGEST_PEM
 
 _BEGIN, _END, _DASHES = b"-----BEGIN ", b"-----END ", b"-----"
 _BOM = b"\xef\xbb\xbf"
+_WORDS = {errno.ELOOP: "a symbolic link", errno.EACCES: "something that may not be read"}
 
 
 class Look(NamedTuple):
@@ -98,7 +99,7 @@ def look_at(path: str) -> Look:
     except OSError as error:
         if error.errno in (errno.ENOENT, errno.ENOTDIR):
             return Look("absent")
-        return Look("unreadable", "a symbolic link" if error.errno == errno.ELOOP else error.strerror)
+        return Look("unreadable", _WORDS.get(error.errno or 0, error.strerror))
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):

@@ -107,6 +107,8 @@ def obstacle(path: str, wanted: Attributes, create_directory: bool = False) -> O
     if not os.path.isdir(directory):
         if os.path.lexists(directory):
             return "path: {0} is not a directory".format(directory)
+        if _is_shut(directory):
+            return "path: the directory {0} cannot be reached{1}".format(directory, _as_whom())
         if create_directory:
             nearest = _nearest(directory)
             return _directory_obstacle(nearest) or _name_obstacle(path, nearest) or _owner_obstacle(wanted)
@@ -474,6 +476,22 @@ def _number(text: str) -> int:
     return number
 
 
+def _is_shut(directory: str) -> bool:
+    """Whether a directory above hides what is in it, so that nobody can say that this one does not exist."""
+    try:
+        os.stat(directory)
+    except PermissionError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _as_whom() -> str:
+    """For a message on what root could do: who forgot ``become`` sees it here."""
+    return "" if os.geteuid() == 0 else ", and this runs as uid {0}".format(os.geteuid())
+
+
 def _nearest(directory: str) -> str:
     while not os.path.lexists(directory):
         directory = os.path.dirname(directory)
@@ -494,7 +512,7 @@ def _directory_obstacle(directory: str) -> Optional[str]:
     if found.st_mode & stat.S_IWOTH and not found.st_mode & stat.S_ISVTX:
         return "path: everybody may write in {0}, so anybody could exchange the PEM".format(directory)
     if not os.access(directory, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids) or _is_frozen(directory):
-        return "path: the directory {0} may not be written".format(directory)
+        return "path: the directory {0} may not be written{1}".format(directory, _as_whom())
     room = os.statvfs(directory)
     if room.f_bavail * room.f_frsize < 2 * RESERVED:
         return "path: no space is left in {0}".format(directory)

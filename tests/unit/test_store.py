@@ -1060,7 +1060,9 @@ def test_a_name_that_is_too_long_for_its_helpers_is_an_obstacle(folder, length):
 @root_only
 def test_what_only_root_may_do_is_an_obstacle_for_others(reachable):
     path = os.path.join(reachable, "mongodb.pem")
-    assert as_nobody(lambda: obstacle(path, Attributes())) == "returned 'path: the directory {0} may not be written'".format(reachable)
+    assert as_nobody(lambda: obstacle(path, Attributes())) == (
+        "returned 'path: the directory {0} may not be written, and this runs as uid {1}'".format(reachable, NOBODY)
+    )
     os.chown(reachable, NOBODY, NOBODY)
     assert as_nobody(lambda: obstacle(path, Attributes())) == "returned None"
     assert as_nobody(lambda: obstacle(path, Attributes(uid=NOBODY, gid=NOBODY))) == "returned None"
@@ -1095,6 +1097,16 @@ def test_a_file_system_without_flags_has_nothing_frozen(path, monkeypatch):
 
 
 @root_only
+def test_a_directory_that_is_hidden_from_us_is_not_called_missing(reachable):
+    os.makedirs(os.path.join(reachable, "shut", "app"))
+    os.chmod(os.path.join(reachable, "shut"), 0o700)
+    path = os.path.join(reachable, "shut", "app", "mongodb.pem")
+    for create in (False, True):
+        assert "app cannot be reached, and this runs as uid {0}".format(NOBODY) in as_nobody(lambda: obstacle(path, Attributes(), create))  # noqa: B023
+    assert obstacle(path, Attributes()) is None
+
+
+@root_only
 def test_a_file_that_may_be_replaced_but_not_read_is_no_obstacle(reachable):
     os.chown(reachable, NOBODY, NOBODY)
     path = os.path.join(reachable, "mongodb.pem")
@@ -1102,6 +1114,7 @@ def test_a_file_that_may_be_replaced_but_not_read_is_no_obstacle(reachable):
     os.chmod(path, 0o000)
     os.chown(path, NOBODY, NOBODY)
     assert as_nobody(lambda: obstacle(path, Attributes())) == "returned None"
+    assert as_nobody(lambda: _pem.look_at(path).describe()) == "returned 'something that may not be read'"
 
 
 @root_only
