@@ -90,11 +90,13 @@ def test_awx_masks_the_secrets_of_both_credential_types_and_leaves_out_what_was_
 def test_an_api_key_reports_what_expires_and_the_job_fails_so_that_somebody_is_told(awx):
     awx.credential("api_key", **API_KEY, project_id=DEMO_PROJECT, base_url=awx.atlas.url)
     awx.atlas.call(awx.atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=10.5)
+    awx.atlas.call(awx.atlas.state.add_user, DEMO_PROJECT, "late")
 
     due = awx.run("report_expiry", {"report_days": "14", "report_users": ""})
     assert due.status == "failed"
+    assert "late: no unexpired certificate" in due.output, "what has expired is no reason to be quiet"
     assert "app: 10 days left" in due.output
-    assert "expires within 14 days: app" in due.output
+    assert "expires within 14 days: late, app" in due.output
     awx.assert_nothing_leaked(due)
 
     quiet = awx.run("report_expiry", {"report_days": "5", "report_users": "app"})
