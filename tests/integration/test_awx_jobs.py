@@ -99,6 +99,10 @@ def test_an_api_key_reports_what_expires_and_the_job_fails_so_that_somebody_is_t
     assert "expires within 14 days: late, app" in due.output
     awx.assert_nothing_leaked(due)
 
+    unread = awx.run("report_expiry", {"report_days": "5", "report_users": "app, nobody-of-that-name"})
+    assert unread.status == "failed"
+    assert "Nothing is known of what could not be read: there is no database user 'nobody-of-that-name'" in unread.output
+
     quiet = awx.run("report_expiry", {"report_days": "5", "report_users": "app"})
     assert quiet.status == "successful", quiet.output
 
