@@ -48,6 +48,12 @@ def test_the_installation_installs_no_ansible_with_pip_and_comes_from_automation
     assert "Automation Hub" in README.partition("\n## Installation\n")[2].partition("\n## ")[0]
 
 
+def test_every_role_has_a_readme_without_which_galaxy_does_not_import_the_collection():
+    roles = list((ROOT / "roles").iterdir())
+    assert roles
+    assert [role.name for role in roles if not (role / "README.md").is_file()] == []
+
+
 def test_the_licence_is_named_once_in_the_metadata():
     galaxy = load("galaxy.yml")
     assert galaxy["license"] == ["GPL-3.0-or-later"]
