@@ -33,6 +33,10 @@ _UNAUTHORIZED = (
     "the credentials ({credentials}) are valid, but have no role in project {project_id} that allows this: give them the role "
     "{role} there, and check that the project belongs to their organization"
 )
+_NO_LIST = (
+    "the credentials ({credentials}) are valid, but may not list projects: give them a role in the organization or in a project, "
+    "or name the projects with project_ids"
+)
 _ACCESS_LIST = "the address {address} is not on the API access list of the credentials ({credentials}): add it in Atlas"
 _NO_PROJECT = "there is no project {project_id}, or the credentials ({credentials}) may not see it: check project_id"
 _NO_USER = "there is no database user '{username}' in project {project_id}: create it in Atlas with x509Type MANAGED, or check the name"
@@ -102,6 +106,8 @@ def is_shut_out(failure: Failure) -> bool:
 def sentence(failure: Failure, context: Context) -> str:
     """What the user reads: what it means, what to do, and what exactly Atlas said."""
     template = _BY_CODE.get(failure.code or "") or _BY_STATUS.get(failure.status or 0)
+    if template == _UNAUTHORIZED and not context.project_id:
+        template = _NO_LIST
     if failure.code is None and (template is None or failure.status in (403, 500, 502, 503, 504)):
         template = "not Atlas but something on the way answered, perhaps a proxy ({detail}): check base_url and the proxy settings"
     values = context._asdict()

@@ -14,7 +14,7 @@ import itertools
 import json
 import re
 import time
-from typing import Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
 from urllib.parse import quote, urlencode
 
 from ansible_collections.atlas.x509.plugins.module_utils import _advice, _retry, _time
@@ -23,7 +23,9 @@ from ansible_collections.atlas.x509.plugins.module_utils._certificate import LAR
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, NotAdmitted, NotIssued, OutcomeUnknown, ServiceError, Setback
 from ansible_collections.atlas.x509.plugins.module_utils._http import Answer, NoAnswer, Transport
 from ansible_collections.atlas.x509.plugins.module_utils._options import Connection, Credentials
-from ansible_collections.atlas.x509.plugins.module_utils._shared_token import SharedToken, Taken, Token
+
+if TYPE_CHECKING:
+    from ansible_collections.atlas.x509.plugins.module_utils._shared_token import SharedToken, Taken, Token
 
 PAGE_SIZE = 500
 MAX_PAGES = 10000
@@ -57,6 +59,9 @@ class Client:
         self._own = ""  # a token that was made here and that nobody else will revoke
         self._shared = None  # type: Optional[SharedToken]
         if connection.login_dir and connection.credentials.kind == "client_secret":
+            # Here, because an API key has no need of it, and what is imported is compiled at each run of a module.
+            from ansible_collections.atlas.x509.plugins.module_utils._shared_token import SharedToken
+
             self._shared = SharedToken(connection.login_dir, connection)
         self.now = self._transport.now
 
@@ -167,13 +172,15 @@ class Client:
         taken = self._take_shared(self._auth.token)
         return taken.value if taken else self._make_own_token().value
 
-    def _take_shared(self, refused: str) -> Optional[Taken]:
+    def _take_shared(self, refused: str) -> "Optional[Taken]":
         taken = self._shared.take(refused, self._make_own_token) if self._shared else None
         if taken and taken.kept:
             self._own = ""  # whoever logs the run out revokes it
         return taken
 
-    def _make_own_token(self) -> Token:
+    def _make_own_token(self) -> "Token":
+        from ansible_collections.atlas.x509.plugins.module_utils._shared_token import Token
+
         path, auth, headers, body = self._token_request("token", {"grant_type": "client_credentials"})
         try:
             answer = self._persistently(lambda: self._once("POST", path, auth, headers, self._context("", ""), body))

@@ -105,6 +105,7 @@ def test_one_login_serves_every_task_and_every_application_of_the_role_and_no_ou
     assert shell.files() == []
 
 
+@pytest.mark.heavy
 def test_without_it_the_second_task_meets_the_limit_of_logins(shell):
     shell.atlas.state.settings.token_requests_per_minute = 1
     output = shell.play([LIST, LIST], module_defaults={"group/atlas.x509.atlas": {"retries": 0}}, fails=True)
@@ -134,6 +135,7 @@ def test_forks_that_log_in_at_once_in_check_mode_too_make_one_login(shell, strat
     assert shell.atlas.state.counters.lists == 3
 
 
+@pytest.mark.heavy
 def test_a_token_that_a_task_has_made_can_be_used_by_all(shell):
     make = {
         "name": "Make a token",
@@ -156,6 +158,7 @@ def test_a_token_that_a_task_has_made_can_be_used_by_all(shell):
     assert shell.atlas.state.counters.lists == 2
 
 
+@pytest.mark.heavy
 def test_a_login_that_is_refused_says_so_once(shell):
     output = shell.play([LOGIN, LIST], fails=True, environment={"MONGODB_ATLAS_CLIENT_SECRET": "another-secret"})
     assert "HTTP 401" in output
@@ -163,6 +166,7 @@ def test_a_login_that_is_refused_says_so_once(shell):
     assert shell.files() == []
 
 
+@pytest.mark.heavy
 def test_the_place_of_the_login_is_not_for_users_to_choose(shell):
     output = shell.ad_hoc("atlas_user_cert_info", "username=app login_dir=/tmp", fails=True)
     assert "login_dir: is filled by the action plugin" in output
@@ -170,19 +174,17 @@ def test_the_place_of_the_login_is_not_for_users_to_choose(shell):
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("logged_in", [True, False])
-def test_sixty_applications_of_the_role_need_one_login_and_not_sixty(shell, logged_in):
-    """The fake's limit is the real one: fifty a minute. The steady state, in which applications follow each other most quickly."""
+def test_sixty_applications_of_the_role_need_one_login_and_not_sixty(shell):
+    """In the steady state, in which applications follow each other most quickly. What happens without it: the test of the limit above."""
     users = [f"app{number}" for number in range(60)]
     for user in users:
         shell.atlas.call(shell.atlas.state.add_user, DEMO_PROJECT, user)
         path = shell.folder / f"{user}.pem"
         path.write_text(shell.atlas.state.pem(shell.atlas.call(shell.atlas.state.add_certificate, DEMO_PROJECT, user, days_left=80)))
         path.chmod(0o600)
-    before, after = ([LOGIN], [LOGOUT]) if logged_in else ([], [])
-    output = shell.play([*before, *[role(user, shell.folder) for user in users], *after], seconds=1500)
+    output = shell.play([LOGIN, *[role(user, shell.folder) for user in users], LOGOUT], seconds=3000)
     assert re.search("changed=0 .* failed=0", output)
-    assert shell.tokens() == ((1, 1) if logged_in else (60, 60))
+    assert shell.tokens() == (1, 1)
     assert shell.atlas.state.counters.lists == 60
     assert not shell.atlas.state.tokens
 
@@ -229,6 +231,25 @@ def test_one_line_keeps_a_certificate_and_check_mode_says_the_same(shell):
     assert shell.atlas.state.counters.issued == 1
 
 
+@pytest.mark.heavy
+def test_a_long_audit_says_how_far_it_is_with_v_and_only_then(shell):
+    """Six lists, one after the other, each answered after a second: long enough for a word every two seconds."""
+    users = [f"app{number}" for number in range(6)]
+    for user in users:
+        shell.atlas.call(shell.atlas.state.add_user, DEMO_PROJECT, user)
+    shell.atlas.fault("delay", seconds=1, match={"method": "GET"}, times=None)
+    words = f"usernames={','.join(users)} concurrency=1"
+    quiet = shell.ad_hoc("atlas_user_cert_info", words)
+    watched = shell.ad_hoc("atlas_user_cert_info", words, "-v")
+    told = re.findall(r"^<localhost> ([1-5]) of 6 lists read$", watched, re.MULTILINE)
+    assert told and told == sorted(told)
+    assert watched.index("lists read") < watched.index("localhost | SUCCESS => ")
+    assert "lists read" not in quiet
+    assert "WARNING" not in quiet + watched
+    assert '"total_count": 0' in quiet
+    assert shell.files() == []
+
+
 class Door:
     """A place where ssh would knock: it counts, and lets nobody in."""
 
@@ -253,7 +274,7 @@ class Door:
     ("module", "credentials", "more"),
     [
         ("atlas_user_cert", "", ["--become"]),
-        ("atlas_user_cert", f" client_id={DEMO_CLIENT_ID} client_secret={DEMO_CLIENT_SECRET} force=true", []),
+        pytest.param("atlas_user_cert", f" client_id={DEMO_CLIENT_ID} client_secret={DEMO_CLIENT_SECRET} force=true", [], marks=pytest.mark.heavy),
         pytest.param("atlas_user_cert_info", "", ["-C"], marks=pytest.mark.heavy),
         pytest.param("atlas_login", "", [], marks=pytest.mark.heavy),
     ],
@@ -277,7 +298,7 @@ ALL_AT_ONCE = {"atlas.x509.atlas_user_cert": {"username": "app", "path": "{{ fol
 @pytest.mark.parametrize(
     ("file", "more", "outcome"),
     [
-        ("same", {"force": True}, {"ok": 3, "failed": 0}),
+        pytest.param("same", {"force": True}, {"ok": 3, "failed": 0}, marks=pytest.mark.heavy),
         (None, {"on_orphan": "reissue"}, {"ok": 1, "failed": 2}),
     ],
 )
@@ -293,6 +314,18 @@ def test_hosts_that_are_this_machine_get_one_certificate_and_not_one_each(shell,
     assert len(re.findall(r"and it does not issue one for each host: write run_once: true", output)) >= outcome["failed"]
 
 
+@pytest.mark.heavy
+def test_a_group_that_is_made_local_on_the_command_line_gets_one_certificate_too(shell):
+    group = {"web": {"hosts": dict.fromkeys(("web1", "web2", "web3")), "vars": {"ansible_python_interpreter": sys.executable}}}
+    (shell.folder / "inventory.yml").write_text(yaml.safe_dump(group))
+    words = f"username=app force=true path={shell.folder}/mongodb.pem"
+    output = shell.ad_hoc("atlas_user_cert", words, "-i", "inventory.yml", "-c", "local", "-f", "3", hosts="web")
+    assert shell.atlas.state.counters.issued == 1
+    assert len(re.findall(r"^web\d \| CHANGED => ", output, re.MULTILINE)) == 1
+    assert len(re.findall(r"^web\d \| SUCCESS => ", output, re.MULTILINE)) == 2
+
+
+@pytest.mark.heavy
 def test_what_nobody_waits_for_does_not_issue_for_several_hosts(shell):
     task = {"name": "Ask", **ALL_AT_ONCE, "async": 60, "poll": 0}
     output = shell.play([task], hosts=["web1", "web2"], vars={"folder": str(shell.folder)}, fails=True)
@@ -303,6 +336,7 @@ def test_what_nobody_waits_for_does_not_issue_for_several_hosts(shell):
 # A machine that reaches the service, for a controller that does not
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(missing() is not None, reason=f"hosts over SSH: {missing()}")
 def test_a_task_can_be_delegated_to_a_bastion_on_purpose_and_logs_in_there_by_itself(shell):
     with SshHosts(shell.folder / "ssh", ["bastion"], network=34) as hosts:

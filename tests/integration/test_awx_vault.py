@@ -20,6 +20,7 @@ pytest.importorskip("awx_plugins.interfaces", reason="needs AWX's injector, whic
 
 from awx_jobs import until
 from awx_jobs.fleet import fleet
+from fake_atlas import DEMO_PROJECT
 
 ROOT = Path(__file__).resolve().parents[2]
 BAO = Path(os.environ.get("BAO", ROOT / ".build" / "awx" / "bin" / "bao"))
@@ -136,27 +137,53 @@ def test_nothing_is_issued_when_the_store_would_not_take_it(awx, store):
     awx.assert_nothing_leaked(reader, stranger, nobody)
 
 
-def test_a_pem_that_could_not_be_stored_stays_and_the_next_run_stores_it(awx, store, tmp_path):
+def a_pem_that_could_not_be_stored(awx, store):
+    """The answers of a job, its serial number, and the directory where it lies: somebody else wrote the secret between the reading and the storing."""
     awx.credential("vault_token", address=store.url, token=store.token("writer", "create", "update", "read"))
     parking = awx.folder / "mount"
     parking.mkdir(mode=0o700)
     awx.allow(parking)
     answers = {**ANSWERS, "user_cert_parking_dir": str(parking)}
-    # Somebody else writes the secret between the reading and the storing.
     awx.atlas.fault("delay_answer", seconds=5, match={"method": "POST"})
     job = awx.job("vault_kv", answers)
     job.start("run", str(job.private), "-p", "vault_kv.yml", "--ident", job.name)
     until(lambda: awx.issued() or job.process.poll() is not None, "a certificate is issued")
-    store.ask("POST", SECRET, data={"pem": "of somebody else"})
+    store.ask("POST", SECRET, data={"note": "of somebody else"})
     assert job.end().status == "failed"
     (serial,) = awx.issued()
     assert f"the certificate {serial} was not stored in secret/data/mongodb/app (HTTP 400: check-and-set" in job.output
     assert [path.suffix for path in parking.iterdir()] == [".pem"]
+    awx.assert_nothing_leaked(job)
+    return answers, serial, parking
 
+
+def test_a_pem_that_could_not_be_stored_stays_and_the_next_run_stores_it(awx, store, tmp_path):
+    answers, serial, parking = a_pem_that_could_not_be_stored(awx, store)
     again = awx.run("vault_kv", answers)
-
     assert again.hosts == {"localhost": "changed"}, again.output
     assert as_pair(tmp_path, store.holds()[1]) == serial
     assert awx.issued() == [serial]
     assert list(parking.iterdir()) == []
-    awx.assert_nothing_leaked(job, again)
+    awx.assert_nothing_leaked(again)
+
+
+def test_a_parked_pem_replaces_neither_one_that_was_issued_later_nor_what_is_none(awx, store, tmp_path):
+    answers, _serial, parking = a_pem_that_could_not_be_stored(awx, store)
+    store.ask("POST", SECRET, data={"pem": "of somebody else"})
+    stranger = awx.run("vault_kv", answers)
+    assert stranger.status == "failed"
+    assert "secret/data/mongodb/app holds" in stranger.output
+    assert store.holds()[1] == {"pem": "of somebody else"}
+    assert len(list(parking.iterdir())) == 1
+
+    # Another controller, which stores what it issued an hour later.
+    awx.atlas.call(awx.atlas.state.change_settings, clock_shift=3600)
+    later = awx.atlas.call(awx.atlas.state.add_certificate, DEMO_PROJECT, "app", months=1)
+    store.ask("POST", SECRET, data={"pem": awx.atlas.state.pem(later), "serial_number": str(later.serial)})
+    version = store.holds()[0]
+    again = awx.run("vault_kv", answers)
+    assert again.hosts == {"localhost": "ok"}, again.output
+    assert (store.holds()[0], as_pair(tmp_path, store.holds()[1])) == (version, str(later.serial))
+    assert list(parking.iterdir()) == []
+    assert len(awx.issued()) == 1
+    awx.assert_nothing_leaked(stranger, again)

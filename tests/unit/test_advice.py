@@ -65,6 +65,13 @@ def test_an_error_of_atlas_is_one_sentence_that_says_what_to_do(status, code, wo
     assert "\n" not in text and "{" not in text
 
 
+def test_who_may_not_list_projects_is_not_told_of_a_project_without_a_name():
+    for code in ("USER_UNAUTHORIZED", "NOT_IN_GROUP", "USER_CANNOT_ACCESS_GROUP"):
+        text = sentence(answer(401, errorCode=code), READ._replace(project_id="", username=""))
+        assert "valid, but may not list projects" in text and "project_ids" in text
+        assert "project  " not in text
+
+
 def test_who_writes_needs_another_role_than_who_reads():
     failure = answer(401, errorCode="USER_UNAUTHORIZED")
     assert "Project Owner" in sentence(failure, WRITE) and "Project Owner" not in sentence(failure, READ)
