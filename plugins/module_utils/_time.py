@@ -68,10 +68,11 @@ def parse_moment(text: str) -> datetime:
     match = _MOMENT.match(text.strip())
     try:
         if match:  # not by strptime, which takes longer to load than all of this file
-            *numbers, fraction, sign, hours, minutes = match.groups()
+            year, month, day, hour, minute, second = [int(number or 0) for number in match.groups()[:6]]
+            fraction, sign, hours, minutes = match.groups()[6:]
             east = timedelta(hours=int(hours or 0), minutes=int(minutes or 0))
             zone = timezone(-east if sign == "-" else east)
-            return datetime(*[int(number or 0) for number in numbers], int((fraction or "").ljust(6, "0")), zone).astimezone(timezone.utc)
+            return datetime(year, month, day, hour, minute, second, int((fraction or "").ljust(6, "0")), zone).astimezone(timezone.utc)
     except (OverflowError, ValueError):
         pass
     raise ValueError("'{0}' is not an ISO 8601 moment such as 2026-11-22T08:00:00Z".format(text))
