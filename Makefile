@@ -11,6 +11,8 @@ MAKEFLAGS += --no-print-directory
 PYTEST_ARGS ?=
 SANITY_ARGS ?=
 BENCHMARK_ARGS ?=
+# ... for tools/mutation.py, e.g. make mutation MUTATION_ARGS="decision pem"
+MUTATION_ARGS ?=
 # ... for nox, e.g. make matrix NOX_ARGS="-t ends"
 NOX_ARGS ?=
 
@@ -116,6 +118,11 @@ adhoc: dev ## One line in a shell and one login per play, sixty applications of 
 coverage: dev ## What the unit tests do not reach, by line and branch
 	@$(heading) 'unit tests with coverage'
 	@$(bin)/python -m pytest --cov --cov-report=term-missing $(PYTEST_ARGS) tests/unit
+
+.PHONY: mutation
+mutation: dev ## Change one thing at a time in what decides, issues and stores, and see whether a test notices (an hour)
+	@$(bin)/python -m pip install --quiet --disable-pip-version-check -r tools/requirements-mutation.txt
+	@$(bin)/python tools/mutation.py $(MUTATION_ARGS)
 
 .PHONY: benchmark-audit
 benchmark-audit: dev ## What an audit costs beside a loop over uri; minutes, on an idle machine (BENCHMARK_ARGS="--help")

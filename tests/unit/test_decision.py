@@ -209,6 +209,8 @@ def test_the_rules_are_asked_in_the_order_of_the_design():
         case("the same, and reissue was asked for", NEWER_MAY_BE_DOWN, "issue", "renewal_due", renew_before=MONTH, on_orphan="reissue"),
         case("the same, by force", NEWER_MAY_BE_DOWN, "issue", "forced", force=True),
         case("the newer one would not do either", NEWER_MAY_BE_DOWN, "issue", "rotation_asked", rotate_before=NOW),
+        case("the newer one is due this second", NEWER_MAY_BE_DOWN, "issue", "renewal_due", renew_before=Span(80 * DAY)),
+        case("the newer one was issued in the second of rotate_before", NEWER_MAY_BE_DOWN, "refuse", "holder_not_asked", rotate_before=NOW - 5 * DAY),
         case("not due, and a newer one may be on a host that is down", NEWER_MAY_BE_DOWN, "keep", "held"),
         case("the current one is the newest, and a host is down", seen([SHORT], hosts=(AGING, UNASKED)), "issue", "renewal_due", renew_before=MONTH),
         case("the cap before a holder that was not asked", NEWER_MAY_BE_DOWN, "refuse", "too_many_unexpired", renew_before=MONTH, max_unexpired=2),
@@ -362,6 +364,26 @@ def test_the_path_is_current_only_where_it_holds_the_current_one():
     assert not decide(wanted(), seen([OLD, ONE], ABSENT, (HOLDER,)), NOW).path_is_current
 
 
+def test_a_pair_that_says_itself_that_it_has_expired_is_not_held_whatever_the_list_says():
+    for ends, reason in ((NOW, "orphaned"), (NOW + SECOND, "held")):
+        assert decide(wanted(), seen([ONE], hosts=(Host("a", pair(ONE._replace(not_after=ends))),)), NOW).verdict.reason == reason
+
+
+def test_the_dates_of_the_current_one_are_those_of_the_list():
+    told = ONE._replace(not_before=ONE.not_before + DAY, not_after=ONE.not_after + DAY)
+    current = decide(wanted(), seen([ONE], pair(told)), NOW).current
+    assert (current.not_before, current.not_after) == (ONE.not_before, ONE.not_after)
+
+
+def test_the_plan_knows_what_is_at_the_path_whatever_it_is_worth():
+    assert decide(wanted(), seen([ONE], pair(OLD), (HOLDER,)), NOW).at_path == OLD
+    assert decide(wanted(), seen([ONE], ABSENT, (HOLDER,)), NOW).at_path is None
+
+
+def test_a_reservation_is_one_even_when_it_is_empty():
+    assert [decide(wanted(), seen([ONE], pair(ONE), leftover=left), NOW).is_reserved for left in (ABSENT, Look("empty"), pair(ONE))] == [False, True, True]
+
+
 # What a run that died left
 
 @pytest.mark.parametrize(
@@ -422,6 +444,116 @@ def test_a_leftover_of_the_right_user_saves_from_an_orphan():
 def test_a_verdict_says_which_and_where_and_what_to_do(wish, found, words):
     why = decide(wish, found, NOW).verdict.why
     assert [word for word in words if word not in why] == []
+
+
+UNTIL = "2027-02-10T12:00:00Z"
+ORPHANED_WAYS = (
+    "; ask every host that may hold it (in the role: run without --limit, or set user_cert_holders), bring the PEM back to where it is looked for, or, "
+    "if the key is really lost, set on_orphan: reissue (user_cert_on_orphan) to issue another certificate beside it"
+)
+
+
+def down(count):
+    return tuple(Host(f"h{number}", None) for number in range(1, count + 1))
+
+
+def with_pair(count):
+    return tuple(OUTSIDE._replace(host=f"h{number}", location="/x") for number in range(1, count + 1))
+
+
+@pytest.mark.parametrize(
+    ("wish", "found", "sentence"),
+    [
+        pytest.param(
+            wanted(), seen([ONE]),
+            f"Atlas lists 1 unexpired certificate (1 until {UNTIL}), but {PATH} does not hold the key of it" + ORPHANED_WAYS,
+            id="orphaned, and no hosts",
+        ),
+        pytest.param(
+            wanted(on_orphan="reissue"), seen([ONE], hosts=(FREE,)),
+            f"Atlas lists 1 unexpired certificate (1 until {UNTIL}), but neither {PATH} nor any host that was asked (free) holds the key of it, "
+            "and on_orphan is reissue",
+            id="orphaned, and everybody was asked",
+        ),
+        pytest.param(
+            wanted(), seen([ONE], hosts=(UNASKED,)),
+            f"Atlas lists 1 unexpired certificate (1 until {UNTIL}), but neither {PATH} nor any host that was asked "
+            "(none; could not be asked: down) holds the key of it" + ORPHANED_WAYS,
+            id="orphaned, and nobody was asked",
+        ),
+        pytest.param(
+            wanted(max_unexpired=1, force=True), seen([ONE], pair(ONE)),
+            f"1 certificate is unexpired already and max_unexpired is 1: none can be revoked; find out what issued them (1 until {UNTIL}), "
+            "then wait until some expire or raise max_unexpired",
+            id="one too many",
+        ),
+        pytest.param(
+            wanted(max_unexpired=2, force=True), seen([ONE, TEN], pair(ONE)),
+            f"2 certificates are unexpired already and max_unexpired is 2: none can be revoked; find out what issued them (1 until {UNTIL}, "
+            f"10 until {UNTIL}), then wait until some expire or raise max_unexpired",
+            id="two too many",
+        ),
+        pytest.param(
+            wanted(rotate_before=NOW), seen([ONE], pair(ONE)),
+            "the current certificate 1 was issued at 2026-11-12T12:00:00Z, before 2026-11-22T12:00:00Z (rotate_before)",
+            id="rotation of the newest",
+        ),
+        pytest.param(
+            wanted(renew_before=Span(85 * DAY)), seen([ONE], pair(ONE)),
+            f"the current certificate 1 expires at {UNTIL} and was due for renewal at 2026-11-17T12:00:00Z",
+            id="renewal of the newest",
+        ),
+        pytest.param(
+            wanted(renew_before=MONTH), NEWER_MAY_BE_DOWN._replace(hosts=(AGING,)),
+            "the current certificate 2 expires at 2026-12-12T12:00:00Z and was due for renewal at 2026-11-12T12:00:00Z"
+            "; a newer one, 12, is listed, but nobody who was asked holds its key",
+            id="renewal of one before the newest",
+        ),
+        pytest.param(wanted(), seen([ONE], pair(ONE)), f"certificate 1 is held at {PATH}", id="held at the path"),
+        pytest.param(wanted(), seen([ONE], pair(ONE), (HOLDER, FREE)), f"certificate 1 is held at {PATH} and on 1 of 2 hosts", id="held at both"),
+        pytest.param(wanted(), seen([ONE], leftover=pair(ONE)), f"certificate 1 is held by what an earlier run left beside {PATH}", id="left over"),
+        pytest.param(
+            wanted(), seen([ONE], hosts=(FREE,), elsewhere=with_pair(3)), "certificate 1 is held on h1 (/x), h2 (/x), h3 (/x)", id="held by three"
+        ),
+        pytest.param(
+            wanted(), seen([ONE], hosts=(FREE,), elsewhere=with_pair(5)), "certificate 1 is held on h1 (/x), h2 (/x), h3 (/x) and 2 more", id="held by five"
+        ),
+        pytest.param(wanted(force=True), seen(), "force is set", id="forced"),
+        pytest.param(wanted(), seen(), "Atlas lists no unexpired certificate", id="none"),
+        pytest.param(wanted(), seen(hosts=()), "none of the hosts could take the PEM (no host was asked)", id="no hosts"),
+        pytest.param(
+            wanted(), seen(hosts=(UNASKED, FULL, TAKEN)),
+            "none of the hosts could take the PEM (down: could not be asked; full: path: no space is left in /etc/app; taken: holds "
+            f"the certificate and key of CN=somebody from CN={PROJECT},OU=Atlas,O=MongoDB Inc, and on_foreign is fail)",
+            id="no host can take it",
+        ),
+        pytest.param(
+            wanted(), seen([ONE], FOREIGN),
+            f"{PATH} holds the certificate and key of CN=somebody from CN={PROJECT},OU=Atlas,O=MongoDB Inc; choose another path, move it away, "
+            "or set on_foreign: replace (which keeps a backup)",
+            id="foreign",
+        ),
+        pytest.param(
+            wanted(renew_before=MONTH), NEWER_MAY_BE_DOWN,
+            f"certificate 2 is due to be replaced, and 12 ({UNTIL}) was issued after it; a host that may hold that one could not be asked: down. Run "
+            "again when it can be, or, if the key is lost, set on_orphan: reissue (user_cert_on_orphan) to issue another certificate",
+            id="a holder that could not be asked",
+        ),
+    ],
+)  # fmt: skip
+def test_a_verdict_is_a_whole_sentence(wish, found, sentence):
+    assert decide(wish, found, NOW).verdict.why == sentence
+
+
+@pytest.mark.parametrize(("count", "names"), [(10, "h9, h10)"), (11, "h9, h10 and 1 more)"), (13, "h9, h10 and 3 more)")])
+def test_ten_hosts_are_named_and_the_others_counted(count, names):
+    assert "could not be asked: h1, h2, " in decide(wanted(), seen([ONE], hosts=down(count)), NOW).verdict.why
+    assert names + " holds" in decide(wanted(), seen([ONE], hosts=down(count)), NOW).verdict.why
+
+
+@pytest.mark.parametrize(("count", "first"), [(10, "(100 until "), (11, "(1 more, 101 until "), (13, "(3 more, 103 until ")])
+def test_the_ten_latest_certificates_are_named_and_the_others_counted(count, first):
+    assert first in decide(wanted(), seen(many(count)), NOW).verdict.why
 
 
 # What must hold for any case at all
