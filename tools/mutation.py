@@ -81,6 +81,7 @@ class Mutant(NamedTuple):
     added: str
 
     def __str__(self) -> str:
+        """As docs/testing.md names it."""
         return f"`{self.function}`: `{self.removed}` → `{self.added}`"
 
 
@@ -175,7 +176,7 @@ def mutants(name: str) -> Iterator[Mutant]:
     for key, code in data.exit_code_by_key.items():
         method, owner = orig_function_and_class_names_from_key(key)
         function = f"{owner}.{method}" if owner else method
-        if target.functions and function not in target.functions or spans is None:
+        if spans is None or (target.functions and function not in target.functions):
             continue
         mutant = key.rpartition(".")[2]
         before, after = spans.read_function_sources([re.sub(r"_\d+$", "_orig", mutant), mutant])

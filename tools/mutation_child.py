@@ -15,13 +15,13 @@ from collections.abc import Iterable
 import libcst as cst
 import mutmut.__main__ as mutmut_cli
 import pytest
+from _pytest.config import _prepareconfig
 from mutmut.configuration import config
 from mutmut.mutation import mutators
 from mutmut.runners.harness import PytestRunner
 from mutmut.state import state
 from mutmut.utils.file_utils import change_cwd
 from mutmut.workers.isolation import ForkRunner
-from _pytest.config import _prepareconfig
 
 # Of the first of two passes: a test that takes longer, or tries many cases, is left to the second.
 QUICK = os.environ.get("MUTATION_PASS") == "quick"
@@ -36,17 +36,21 @@ def words_that_code_reads(node: cst.BaseString) -> Iterable[cst.BaseString]:
 class Collected(PytestRunner):
     """Runs tests that were collected before the fork, the quickest first, until one fails."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self._session: pytest.Session | None = None
+    _session: pytest.Session | None = None
 
     def run_tests(self, *, mutant_name: str | None, tests: Iterable[str]) -> int:
-        """0 when all pass and 1 when one fails, as pytest says it."""
+        """0 when all pass and 1 when one fails, as pytest says it; 35, suspicious to mutmut, when it is we who fail."""
         session = self._collect()
-        return self._run(session, tests) if mutant_name else self._run_in_fork(session, tests)
+        if mutant_name is None:
+            return self._run_in_fork(session, tests)
+        try:
+            return self._run(session, tests)
+        except Exception:  # noqa: BLE001 - whatever it is, no test failed
+            return 35
 
     def _collect(self) -> pytest.Session:
         if self._session is None:
+            # Without -s, every mutant counted as killed: pytest's capture belongs to the process before the fork.
             arguments = ["--rootdir=.", "--tb=native", "-q", "-s", *config().pytest_add_cli_args]
             with change_cwd("mutants"):
                 setup = _prepareconfig([*arguments, *config().pytest_add_cli_args_test_selection])
@@ -61,7 +65,7 @@ class Collected(PytestRunner):
         items = [item for item in session.items if (not named or item.nodeid in named) and not (QUICK and is_slow(item))]
         items.sort(key=lambda item: durations.get(item.nodeid, 0))
         with change_cwd("mutants"):
-            for item, following in zip(items, [*items[1:], None]):
+            for item, following in zip(items, [*items[1:], None], strict=False):
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 if session.testsfailed:
                     return 1
