@@ -137,7 +137,7 @@ def test_nothing_is_said_over_ssh(world, pipelining):
         assert_clean(world.playbook(f"ssh, pipelining {pipelining}", stories.role(world, (stories.ISSUE, stories.BRING)), **more), *ROLE)
 
 
-def becoming(method, world, place):
+def becoming(method, place):
     """Variables that let the tasks on a host become nobody, who is on every machine; why not, when that cannot be."""
     if os.geteuid() != 0 or not shutil.which(method):
         pytest.skip(f"needs root and {method}")
@@ -153,13 +153,16 @@ def becoming(method, world, place):
 @heavy
 @pytest.mark.parametrize(("method", "pipelining"), [("sudo", "false"), ("su", "true")])
 def test_nothing_is_said_when_tasks_become_another_user(world, method, pipelining):
+    # Instead of /var/tmp, which is not searched; and instead of a home, which nobody has not.
+    system, theirs = world.home / "system", world.home / "nobody"
+    system.mkdir()
+    system.chmod(0o1777)
+    theirs.mkdir(mode=0o700)
     for name in ("web1", "web2"):
         place = world.host(name).parent
-        world.hosts[name].update(becoming(method, world, place))
-    # Instead of /var/tmp, which is not searched.
-    (world.home / "system").mkdir()
-    (world.home / "system").chmod(0o1777)
-    more = {"ANSIBLE_PIPELINING": pipelining, "ANSIBLE_VERBOSITY": "5", "ANSIBLE_SYSTEM_TMPDIRS": str(world.home / "system")}
+        world.hosts[name].update(becoming(method, place), ansible_remote_tmp=str(theirs))
+    shutil.chown(theirs, "nobody")
+    more = {"ANSIBLE_PIPELINING": pipelining, "ANSIBLE_VERBOSITY": "5", "ANSIBLE_SYSTEM_TMPDIRS": str(system)}
     record = world.playbook(f"become by {method}, pipelining {pipelining}", stories.role(world, (stories.ISSUE, stories.BRING)), **more)
     assert_clean(record, "placed certificate")
 

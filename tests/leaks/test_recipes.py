@@ -102,7 +102,6 @@ def store():
 @heavy
 def test_the_recipe_for_a_secret_store_says_nothing(world, store):
     """Issued and stored; then brought back and kept."""
-    world.user("app")
     world.others["store's token"] = "token-" + secrets.token_hex(20)
     answers = {"user_cert_username": "app", "vault_path": "mongodb/app", "user_cert_parking_dir": str(world.pems / "parking")}
     words = [str(ROOT / "playbooks" / "vault_kv.yml"), "-e", json.dumps(answers), "--diff"]

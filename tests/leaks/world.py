@@ -81,6 +81,8 @@ class World:
         self.inputs, self.pems, self.scratch, self.home = (self._make(name) for name in ("inputs", "pems", "scratch", "home"))
         self.inputs.chmod(0o700)
         (self.inputs / "ansible.cfg").touch()
+        (self.scratch / "syslog").touch()
+        (self.scratch / "syslog").chmod(0o666)  # as to the system's log, everybody may write to it
         self.api_key = ("pub" + secrets.token_hex(3), "-".join(secrets.token_hex(length) for length in (4, 2, 2, 2, 6)) + "/+%")
         self.account = ("mdb_sa_id_" + secrets.token_hex(12), "mdb_sa_sk_" + secrets.token_urlsafe(30) + "/+%&=")
         self.wrong = "wrong-" + secrets.token_hex(20)
