@@ -101,6 +101,8 @@ class World:
             }
         )
         self._given: list[str] = []
+        self.given_to_runner: list[str] = []
+        self.environment_written: Path | None = None  # ansible-runner's own record of the environment that its caller gave it
 
     def __enter__(self) -> World:
         self.atlas = self._atlas.__enter__()
@@ -174,7 +176,9 @@ class World:
         for kind, document in (("settings", {"suppress_env_files": True}), ("envvars", given)):
             (data / "env" / kind).symlink_to(self.write(kind, document))
         words = ["run", str(data), "-p", str(self.write("play.yml", plays)), "--inventory", str(self.inventory()), "--ident", "job", *arguments]
-        return self.run(name, "ansible-runner", *words), data / "artifacts" / "job"
+        artifacts = data / "artifacts" / "job"
+        self.given_to_runner, self.environment_written = list(given.values()), artifacts / "command"
+        return self.run(name, "ansible-runner", *words), artifacts
 
     def run(self, name: str, program: str, *arguments: str, seconds: int = 600, **environment: str) -> Record:
         """Run one program of the virtual environment, watched; search; write the numbers down."""
@@ -182,6 +186,7 @@ class World:
         shutil.rmtree(report, ignore_errors=True)
         environment = {**self._environment(), **environment}
         self._given = [value for key, value in environment.items() if key.startswith("MONGODB_ATLAS_") or value in self.others.values()]
+        self._given += self.given_to_runner
         program = program if os.path.isabs(program) else str(Path(sys.executable).parent / program)
         pids = ",".join(map(str, self.also))
         subprocess.run(
@@ -253,7 +258,10 @@ class World:
             if path.is_file() and not path.is_symlink() and report not in path.parents and not self._is_meant(path):
                 data = path.read_bytes()
                 record.files, record.written = record.files + 1, record.written + len(data)
-                record.report("left", str(path.relative_to(self.folder)), search(data))
+                found = search(data)
+                if path == self.environment_written:
+                    found -= set(record.environments)
+                record.report("left", str(path.relative_to(self.folder)), found)
 
     def _search_what_was_there(self, record: Record, report: Path, search: Search, files: list[dict[str, Any]]) -> None:
         """What others could read at any moment, and what held a secret for a moment; the inputs are the user's own."""
@@ -272,7 +280,7 @@ class World:
                     record.written += len(data)
                 if seen["open"]:
                     record.report("readable", where, found[content])
-                elif found[content] and not self._is_meant(path) and where not in [*left, *record.private]:
+                elif found[content] and not self._is_meant(path) and path != self.environment_written and where not in [*left, *record.private]:
                     record.private.append(where)
 
     def _needles(self) -> tuple[Needles, Needles]:
