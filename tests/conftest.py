@@ -5,16 +5,16 @@
 from __future__ import annotations
 
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 
-
-def pytest_configure(config):
-    """Let plain `pytest` find the collection: pyproject.toml names the folder, this makes the link in it."""
-    if not hasattr(config, "workerinput"):
-        subprocess.run([sys.executable, str(ROOT / "tools" / "collection.py"), "link"], check=True, stdout=subprocess.DEVNULL)
-    # Python remembers that the folder was not there a moment ago.
-    importlib.invalidate_caches()
+# Let plain `pytest` find the collection: pyproject.toml names the folder, this makes the link in it. Here and not in a hook, because the
+# conftest.py of a folder that is named on the command line is loaded before the first hook is called, and may import the collection.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    subprocess.run([sys.executable, str(ROOT / "tools" / "collection.py"), "link"], check=True, stdout=subprocess.DEVNULL)
+# Python remembers that the folder was not there a moment ago.
+importlib.invalidate_caches()
