@@ -32,6 +32,7 @@ MAX_PAGES = 10000
 
 _TOKEN = re.compile(r"[!-~]+\Z")
 _TOKEN_LIFETIME = 3600  # seconds, as documented; for an answer that does not say
+_REFUSED_AT_THE_DOOR = (401, 406, 407, 415, 429)  # known by the status alone, whoever says it
 _LEADING_ZERO = re.compile(rb'("_id"\s*:\s*)0+(?=[0-9])')
 
 _Result = TypeVar("_Result")
@@ -158,6 +159,9 @@ class Client:
             raise NotIssued("nothing was issued: {0}".format(error.message), error.failure) from None
         if answer.status >= 500 or answer.status == 408:
             raise OutcomeUnknown("Atlas failed while it was asked for a certificate: " + _advice.sentence(answer.failure, context), answer.failure)
+        if answer.status >= 400 and not _is_refusal(answer.failure):
+            what = _advice.sentence(answer.failure, context)
+            raise OutcomeUnknown("the answer to the request for a certificate did not come through: " + what, answer.failure)
         if not 200 <= answer.status < 300:
             raise NotIssued("nothing was issued: " + self._refusal(answer, context), answer.failure)
 
@@ -272,6 +276,11 @@ class Client:
     @staticmethod
     def _certificates_path(project_id: str, username: str) -> str:
         return "/groups/{0}/databaseUsers/{1}/certs".format(project_id, quote(username, safe=""))
+
+
+def _is_refusal(failure: Failure) -> bool:
+    """Whether Atlas itself refused the request. What inspects answers on the way may put a page in the place of one that holds a key."""
+    return failure.code is not None or failure.status in _REFUSED_AT_THE_DOOR
 
 
 class _Basic:

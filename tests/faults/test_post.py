@@ -57,7 +57,8 @@ FAULTS = [
     Fault("a proxy's page with 200, and issued", KEPT, 1, {"action": "issue_then_html", "status": 200}),
     Fault("a proxy's page with 502", UNKNOWN, 0, {"action": "html", "status": 502}),
     Fault("a proxy's page with 502, and issued", UNKNOWN, 1, {"action": "issue_then_html", "status": 502}),
-    Fault("a proxy's page with 403", SAFE, 0, {"action": "html", "status": 403}),
+    Fault("a proxy's page with 403", UNKNOWN, 0, {"action": "html", "status": 403}),
+    Fault("a proxy's page with 403 in place of the key", UNKNOWN, 1, {"action": "issue_then_html", "status": 403}),
     Fault("429", SAFE, 0, {"action": "status", "status": 429, "retry_after": 1}),
     Fault("429 without a word when", SAFE, 0, {"action": "status", "status": 429, "errorCode": "RATE_LIMITED_TOKEN_BUCKET"}),
     Fault("405, maintenance", SAFE, 0, {"action": "status", "errorCode": "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"}),
@@ -75,7 +76,7 @@ FAULTS = [
     Fault("garbage", KEPT, 1, body("garbage_bytes")),
     Fault("100 MB", KEPT, 1, body("huge"), adopted=True),
     Fault("silence", UNKNOWN, 1, {"action": "delay_answer", "seconds": 3}),
-    Fault("a byte a second", KEPT, 1, {"action": "trickle", "bytes_per_second": 1}),
+    Fault("a byte at a time", KEPT, 1, {"action": "trickle", "bytes_per_second": 10}),  # some are there before the second is over
     Fault("a head that comes byte by byte", UNKNOWN, 1, relay={"pause": 0.2}),
     Fault("quoted JSON", PLACED, 1, body("quoted")),
     Fault("an envelope", PLACED, 1, body("envelope")),

@@ -633,7 +633,7 @@ CASES = [
         ask=listed,
     ),
     Case("a proxy to issue", lambda atlas: atlas.fault("html", status=502, times=None), "proxy", None, 502, error=OutcomeUnknown),
-    Case("a proxy's no", lambda atlas: atlas.fault("html", status=403, times=None), "403", None, 403),
+    Case("a proxy's no", lambda atlas: atlas.fault("html", status=403, times=None), "403", None, 403, error=OutcomeUnknown),
     Case(
         "moved",
         lambda atlas: atlas.fault("redirect", location="http://127.0.0.1:9/x", times=None),
@@ -909,7 +909,9 @@ UNKNOWN = [
     (1, cut(3000)),
     (1, {"action": "issue_then_status", "status": 500}),
     (1, {"action": "issue_then_status", "status": 503}),
+    (0, {"action": "html", "status": 403}),
     (1, {"action": "issue_then_html"}),
+    (1, {"action": "issue_then_html", "status": 403}),
     (1, {"action": "body", "variant": "huge", "size": 10 * 2**20}),
     (1, {"action": "delay_answer", "seconds": 1.5}),
     (1, {"action": "trickle", "bytes_per_second": 100}),
@@ -964,17 +966,22 @@ class TestTheAnswerToTheWrite:
         ("status", "error"),
         [
             (300, NotIssued),
-            (400, NotIssued),
+            (400, OutcomeUnknown),
+            (401, NotIssued),
+            (403, OutcomeUnknown),
+            (407, NotIssued),
             (408, OutcomeUnknown),
-            (418, NotIssued),
-            (499, NotIssued),
+            (418, OutcomeUnknown),
+            (429, NotIssued),
+            (499, OutcomeUnknown),
             (500, OutcomeUnknown),
             (502, OutcomeUnknown),
             (504, OutcomeUnknown),
             (599, OutcomeUnknown),
         ],
     )
-    def test_every_status_but_success_is_one_or_the_other(self, wire, say, status, error):
+    def test_every_page_but_a_success_is_one_or_the_other(self, wire, say, status, error):
+        """A page with 4xx is no refusal of Atlas: it may stand in the place of an answer that something on the way did not let through."""
         server = wire(lambda _: say(status, b"<html>"))
         with client(server.url, TOKEN) as one:
             refused(error, issue, one)
