@@ -154,8 +154,8 @@ def _list_again(
     """What is unexpired now, and a remark on what a rival issued (``several``: we did ourselves). Nothing here can undo the success."""
     try:
         listed = tuple(client.certificates(request.wanted.project_id, request.wanted.username))
-    except ServiceError as error:
-        remark = "the certificate is in place, but the list could not be read again: {0}".format(error.message)
+    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-except
+        remark = "the certificate is in place, but the list could not be read again: {0}".format(getattr(error, "message", type(error).__name__))
         return plan.unexpired + (certificate,), [remark]
     known = {one.serial for one in plan.unexpired} | {certificate.serial}
     rivals = [] if several else [str(one.serial) for one in listed if one.serial not in known]
@@ -271,7 +271,7 @@ def _warnings(client: Client, request: Request, plan: Plan) -> Tuple[str, ...]:
 @contextmanager
 def _signals_held() -> Iterator[None]:
     """Until the answer is on disk, an interrupt waits: it would throw away the only copy of a key."""
-    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
+    held = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT}
     previous = signal.pthread_sigmask(signal.SIG_BLOCK, held)
     try:
         yield

@@ -231,17 +231,22 @@ class Reservation:
             ) from error
 
     def discard(self) -> None:
-        """Forget what an earlier run kept; for when the same is in place."""
+        """Forget what an earlier run kept; for when the same is in place, which that run may not have lived to sync."""
+        sync_directory(self.path)
         os.ftruncate(self._descriptor, 0)
 
     def set_aside(self) -> Optional[str]:
         """Move what an unlucky earlier run kept out of the way, under a name that says so; None when it kept nothing."""
-        if _pem.look_at(self.pending).state == "empty":
+        try:
+            content = os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0)
+        except OSError as error:
+            raise StoreError("{0} cannot be read: {1}".format(self.pending, error.strerror)) from error
+        if not content.strip(b"\0 \t\r\n"):
             return None
         kept = _unused("{0}.unusable-{1}".format(self.path, time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())))
         try:
             # A copy, not a rename: the name and its lock must stay ours, or a rival would get in between.
-            _write_new(kept, os.pread(self._descriptor, os.fstat(self._descriptor).st_size, 0))
+            _write_new(kept, content)
             sync_directory(kept)
             os.ftruncate(self._descriptor, 0)
         except OSError as error:
@@ -344,6 +349,10 @@ class Reservation:
         if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid not in (os.geteuid(), 0):
             raise StoreError("{0} is not a file of ours; look at it and remove it".format(self.pending))
         os.fchmod(descriptor, 0o600)
+        if os.fstat(descriptor).st_mode & 0o077:  # FAT, or a share of Windows: what others may read there is decided when it is mounted
+            if _pem.look_at(self.pending).state == "empty":
+                os.unlink(self.pending)
+            raise StoreError("{0} does not keep permissions, so others could read the private key; choose another place".format(os.path.dirname(self.path)))
 
 
 def sync_directory(path: str) -> None:
@@ -388,7 +397,7 @@ def _wait(descriptor: int, kind: int, path: str, deadline: float) -> None:
             return
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EACCES, errno.EINTR):
-                raise
+                raise StoreError("{0} cannot be locked: {1}; choose a place whose file system has locks".format(path, error.strerror)) from error
         if time.monotonic() > deadline:
             raise StoreError("another run has been working on {0} for {1:.0f} seconds".format(path, PATIENCE))
         time.sleep(0.05)

@@ -128,6 +128,9 @@ def test_a_read_only_disk_is_noticed_before_a_byte_is_sent(atlas, on, disk):
 @root_only
 def test_a_read_only_directory_is_noticed_before_a_byte_is_sent_by_one_who_is_not_root(atlas, on):
     """The module in a process that has given root away, where everybody can come."""
+    closed = [str(above) for above in Path(__file__).resolve().parents if not above.stat().st_mode & 0o001]
+    if closed:
+        pytest.skip(f"another user cannot load the modules, because {closed[0]} is closed to others")
     with tempfile.TemporaryDirectory() as made:
         place = Path(made)
         place.chmod(0o555)

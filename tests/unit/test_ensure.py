@@ -886,7 +886,7 @@ def wait_for(condition):
 
 @pytest.mark.usefixtures("small_keys")
 class TestSignals:
-    @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP"])
+    @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
     def test_an_interrupt_while_the_answer_is_under_way_waits_until_it_is_on_disk(self, atlas, path, name):
         atlas.fault("delay_answer", seconds=2, match=POST)
         child = start(atlas, path)

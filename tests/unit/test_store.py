@@ -805,9 +805,20 @@ def test_a_file_system_without_locks_is_an_error_and_not_a_run_without_a_lock(pa
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(StoreError, match="cannot be written: No locks available"):
+    with pytest.raises(StoreError, match="cannot be locked: No locks available"):
         issue(path)
     assert Path(path).read_bytes() == OLD
+
+
+def test_a_file_system_without_permissions_is_refused_before_anything_is_kept_there(path, folder, monkeypatch):
+    """As FAT is mounted: everybody may read each file, and the mode that is asked for is forgotten."""
+    Path(_store.pending_path(path)).touch()
+    os.chmod(_store.pending_path(path), 0o644)
+    monkeypatch.setattr(os, "fchmod", lambda *_unused: None)
+    with pytest.raises(StoreError, match="does not keep permissions"):
+        issue(path)
+    assert Path(path).read_bytes() == OLD
+    assert names(folder) == ["mongodb.pem"]
 
 
 def test_two_runs_may_make_the_same_directory(folder, monkeypatch):
