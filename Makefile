@@ -120,7 +120,7 @@ coverage: dev ## What the unit tests do not reach, by line and branch
 	@$(bin)/python -m pytest --cov --cov-report=term-missing $(PYTEST_ARGS) tests/unit
 
 .PHONY: mutation
-mutation: dev ## Change one thing at a time in what decides, issues and stores, and see whether a test notices (an hour)
+mutation: dev ## Change one thing at a time in what decides, issues and stores, and see whether a test notices (takes long)
 	@$(bin)/python -m pip install --quiet --disable-pip-version-check -r tools/requirements-mutation.txt
 	@$(bin)/python tools/mutation.py $(MUTATION_ARGS)
 
