@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from ansible import constants
 from ansible.plugins.action import ActionBase
-from ansible_collections.atlas.x509.plugins.plugin_utils._refusal import is_controller, wrong_machine, wrong_strategy, wrong_wait
+from ansible_collections.atlas.x509.plugins.plugin_utils._refusal import is_controller, wrong_machine, wrong_strategy, wrong_user, wrong_wait
 from ansible_collections.atlas.x509.plugins.plugin_utils._turn import turn
 
 
@@ -35,10 +35,16 @@ class ActionModule(ActionBase):
         """Why nothing may be sent; None when it may."""
         if "login_dir" in self._task.args:
             return "login_dir: is filled by the action plugin"
-        reason = wrong_machine(self._task, self._connection)
+        reason = wrong_machine(self._task, self._connection) or wrong_user(self._task, self._becomes_another())
         if self._task.args.get("hosts") is not None:
             reason = reason or wrong_strategy(self._task)
         return reason or (wrong_wait(self._task, task_vars) if self.issues else None)
+
+    def _becomes_another(self):
+        """Whether Ansible will become another user for this task: not root as root, unless it is told to."""
+        if not self._connection.become:
+            return False
+        return constants.BECOME_ALLOW_SAME_USER or self.get_become_option("become_user") != self._get_remote_user()
 
     @property
     def issues(self):

@@ -49,3 +49,16 @@ def wrong_wait(task: Any, task_vars: dict[str, Any]) -> str | None:
         "'async' lets the {0} hosts of the play ask for a certificate at the same moment, and each would get one of its own: "
         "write run_once: true, or leave async out. Nothing was sent"
     ).format(hosts)
+
+
+def wrong_user(task: Any, becomes_another: bool) -> str | None:
+    """Why a task that is to become nobody else must not run when Ansible makes it; None when it may.
+
+    Only ``-e`` beats the ``ansible_become: false`` of a task. The PEM would be kept by root, where nothing on the controller can read it.
+    """
+    if task.vars.get("ansible_become") is not False or not becomes_another:
+        return None
+    return (
+        "'-e ansible_become=true' makes the tasks on the controller become another user too, and nothing beats it: "
+        "write 'become: true' in the play, --become on the command line, or ansible_become in the inventory. Nothing was sent"
+    )

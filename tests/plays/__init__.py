@@ -35,14 +35,14 @@ class Plays:
         }
         self.output = ""
 
-    def run(self, *arguments: str, fails: bool = False, environment: dict[str, str] | None = None, **variables: Any) -> dict[str, str]:
+    def run(self, *arguments: str, fails: bool = False, environment: dict[str, str] | None = None, seconds: int = 300, **variables: Any) -> dict[str, str]:
         """Run the play; what each host came to: ok, changed, failed or unreachable."""
         play = dict(self.play, vars=dict(self.play["vars"], **variables))
         inventory = {"shop": {"hosts": self.hosts}, **self.groups}
         (self.folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
         (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
         command = ["ansible-playbook", "-i", self.folder / "inventory.yml", self.folder / "play.yml", *arguments]
-        self.output = self.ansible(*command, fails=fails, **environment or {})
+        self.output = self.ansible(*command, seconds=seconds, fails=fails, **environment or {})
         assert "PRIVATE KEY" not in self.output
         recap = RECAP.findall(self.output)
         assert recap, self.output

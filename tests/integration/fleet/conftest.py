@@ -7,6 +7,7 @@ import os
 import threading
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 import ssh_hosts
@@ -34,7 +35,7 @@ class SshFleet(Plays):
 
     def run(self, *arguments, environment=None, **more):
         """Pipelined: then a host runs one command for a module, and Ansible leaves no file of its own on the way."""
-        return super().run(*arguments, environment={"ANSIBLE_PIPELINING": "1", "ANSIBLE_TIMEOUT": "60", **(environment or {})}, **more)
+        return super().run(*arguments, environment={"ANSIBLE_PIPELINING": "1", "ANSIBLE_TIMEOUT": "60", **(environment or {})}, seconds=1200, **more)
 
     def down(self, *names):
         for name in names:
@@ -122,3 +123,14 @@ def fleet_of(tmp_path, ansible):
         yield make
         for fleet in fleets:
             fleet.__exit__()
+
+
+@pytest.fixture
+def without_sudo(tmp_path):
+    """An environment whose PATH has everything but what makes somebody root, and in which root is no exception: otherwise Ansible needs no sudo for root."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    for program in (path for where in ("/usr/bin", "/bin") for path in Path(where).iterdir()):
+        if program.name not in ("sudo", "su", "doas", "pkexec", "runuser", "setpriv") and not (folder / program.name).exists():
+            (folder / program.name).symlink_to(program)
+    return {"PATH": str(folder), "ANSIBLE_BECOME_ALLOW_SAME_USER": "true"}

@@ -41,3 +41,14 @@ def test_hosts_that_are_reached_in_different_ways_give_the_certificate_to_each_o
         assert fleet.serials() == dict.fromkeys(fleet.hosts, serial)
     assert fleet.issued() == [serial]
     assert fleet.parked() == []
+
+
+def test_an_extra_variable_that_makes_the_controller_become_root_too_is_refused_before_anything_is_sent(fleet_of, without_sudo):
+    """Every host says so; nothing beats it, and what root keeps on the controller could not be placed."""
+    fleet = fleet_of(2)
+
+    assert fleet.run("-e", "ansible_become=true", environment=without_sudo, fails=True) == dict.fromkeys(fleet.hosts, "failed")
+
+    assert "'-e ansible_become=true' makes the tasks on the controller become another user too" in fleet.output
+    assert fleet.atlas.state.counters.requests == 0
+    assert fleet.parked() is None
