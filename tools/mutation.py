@@ -36,7 +36,7 @@ ROOM = INSIDE / "plugins" / "module_utils"
 EXPLANATIONS = ROOT / "docs" / "testing.md"
 
 # What the tests of a module need beside it.
-NEEDED = ("plugins/", "tests/conftest.py/", "tests/fake_atlas/", "tests/unit/", "tools/", "pyproject.toml/", "meta/")
+NEEDED = ("plugins/", "tests/", "tools/", "pyproject.toml/", "meta/")
 
 
 class Target(NamedTuple):
