@@ -32,6 +32,9 @@ options:
   username:
     description: The database user that this is about. Returned as it is, so that the looks for several users can be told apart.
     type: str
+  project_id:
+    description: The Atlas project that this is about. Returned as it is, for users of one name in several projects.
+    type: str
   verify_uri:
     description:
       - What O(atlas.x509.atlas_pem#module:verify_uri) will be. No login is tried; RV(placeable) is V(false) when none could be tried from this host.
@@ -76,6 +79,11 @@ username:
   returned: success
   type: str
   sample: app
+project_id:
+  description: The option O(project_id); V(null) when it was not given.
+  returned: success
+  type: str
+  sample: 64b7f0c2a1d3e4f5a6b7c8d9
 also_at:
   description: The option O(also_at), as it is.
   returned: success
@@ -214,6 +222,7 @@ def main():
             _file_options.ATTRIBUTES,
             path={"type": "path", "required": True},
             username={"type": "str"},
+            project_id={"type": "str"},
             also_at={"type": "list", "elements": "path", "default": []},
             verify_uri={"type": "str"},
         ),
@@ -241,6 +250,7 @@ def _run(module):
         changed=False,
         location=path,
         username=module.params["username"],
+        project_id=module.params["project_id"],
         placeable=problem is None,
         placeable_reason=problem,
         attributes_differ=place.differing,

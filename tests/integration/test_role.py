@@ -144,6 +144,21 @@ def test_hosts_of_different_users_share_a_play_and_no_certificate(fleet):
     assert fleet.run(**variables) == dict.fromkeys(fleet.hosts, "ok")
 
 
+def test_users_of_one_name_in_two_projects_are_two_users(fleet):
+    other = fleet.atlas.call(fleet.atlas.state.add_project, org_id=fleet.atlas.state.projects[DEMO_PROJECT].org_id).project_id
+    fleet.atlas.call(fleet.atlas.state.add_user, other, "app")
+    fleet.add("web1", "web2", user_cert_project_id=DEMO_PROJECT)
+    fleet.add("pay1", user_cert_project_id=other)
+
+    assert fleet.run() == dict.fromkeys(fleet.hosts, "changed")
+
+    serials = fleet.serials()
+    assert serials["web1"] == serials["web2"] != serials["pay1"]
+    assert sorted(fleet.issued()) == sorted({serials["web1"], serials["pay1"]})
+    assert fleet.run() == dict.fromkeys(fleet.hosts, "ok")
+    assert " get it" not in fleet.output and " gets it" not in fleet.output
+
+
 def test_a_foreign_file_and_a_missing_directory_fail_their_host_alone(fleet):
     fleet.add("web1", "web2", "web3")
     (fleet.folder / "web1" / "mongodb.pem").write_text("somebody's notes\n")
