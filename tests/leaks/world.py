@@ -180,7 +180,7 @@ class World:
         self.given_to_runner, self.environment_written = list(given.values()), artifacts / "command"
         return self.run(name, "ansible-runner", *words), artifacts
 
-    def run(self, name: str, program: str, *arguments: str, seconds: int = 600, **environment: str) -> Record:
+    def run(self, name: str, program: str, *arguments: str, seconds: int = 3600, **environment: str) -> Record:
         """Run one program of the virtual environment, watched; search; write the numbers down."""
         report = self.folder / "report"
         shutil.rmtree(report, ignore_errors=True)
