@@ -215,7 +215,7 @@ class Reservation:
         finally:
             for descriptor in (self._descriptor, self._elsewhere):
                 if descriptor != -1:
-                    os.close(descriptor)
+                    _close(descriptor)
 
     def reserve_space(self) -> None:
         """Take the space for the answer now: whatever fails for want of it fails before the POST."""
@@ -362,6 +362,14 @@ def sync_directory(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _close(descriptor: int) -> None:
+    """An error now says nothing: what was to be on disk was synced before."""
+    try:
+        os.close(descriptor)
+    except OSError:
+        pass
 
 
 def _write(descriptor: int, data: bytes) -> None:

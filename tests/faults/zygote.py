@@ -73,7 +73,12 @@ def _run_command(run, _name, _arguments):
     subprocess.run(run["event"]["command"], check=True, capture_output=True, timeout=30)
 
 
-EVENTS = {"kill": _die, "tear": _tear, "fill": _fill, "command": _run_command}
+def _refuse(_run, _name, _arguments):
+    """Let the call fail, as on a broken device."""
+    raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+
+EVENTS = {"kill": _die, "tear": _tear, "fill": _fill, "command": _run_command, "refuse": _refuse}
 
 
 class Steps:
@@ -109,9 +114,11 @@ class Steps:
         number = next(self._numbers)
         _write(self._notes, (json.dumps(note) + "\n").encode())
         event = self._run.get("event") or {}
-        if event.get("at") == number:
-            EVENTS[event["what"]](self._run, note["call"], arguments)
-        self._busy = False
+        try:
+            if event.get("at") == number:
+                EVENTS[event["what"]](self._run, note["call"], arguments)
+        finally:
+            self._busy = False
 
     def _on_disk(self, name, arguments):
         where = [self._path(one) for one in arguments[:2] if isinstance(one, (int, str))]
