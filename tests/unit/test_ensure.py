@@ -779,6 +779,10 @@ class TestTheClock:
 
 # One run in a process of its own: it says "ready", waits for a line, runs, and tells how it went.
 SCRIPT = """
+import signal
+for one in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    signal.signal(one, signal.SIG_DFL)  # whoever started the tests may have had them ignored
+signal.signal(signal.SIGINT, signal.default_int_handler)
 import json, sys
 from ansible_collections.atlas.x509.plugins.module_utils import _client, _ensure, _errors, _options, _request, _verify
 _verify.readers()

@@ -661,9 +661,9 @@ def test_a_file_full_of_markers_costs_what_its_size_does(tmp_path, line):
         (tmp_path / "file").write_bytes((line * 5000)[:size])
         times = []
         for dummy in range(20):
-            began = time.perf_counter()
+            began = time.process_time()  # of the processor: others may be at work on this machine
             _pem.look_at(str(tmp_path / "file"))
-            times.append(time.perf_counter() - began)
+            times.append(time.process_time() - began)
         return min(times)
 
     assert cost(_pem.MAX_SIZE) < 24 * cost(_pem.MAX_SIZE // 8)
