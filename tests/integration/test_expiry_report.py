@@ -149,3 +149,14 @@ def test_an_audit_that_fails_leaves_the_reports_and_says_so_in_the_metrics(repor
     reporter.run(fails=True)
     assert reporter.series() == {**good, ("atlas_x509_audit_success",): 0}, "what is known stays: it goes on expiring"
     assert reporter.text("html") == page
+
+
+def test_a_home_is_the_same_for_every_task(reporter, tmp_path):
+    """In a container ``$HOME`` need not be the home of the password file, and Ansible's modules differ in which they take."""
+    reporter.add("web1")
+    reporter.certify("web1", days_left=60)
+
+    reporter.run(expiry_report_html="", expiry_report_prometheus="", expiry_report_markdown="~/what-expires.md")
+
+    assert sorted(path.name for path in (tmp_path / "home").glob("what-expires*")) == ["what-expires.md"]
+    assert reporter.run(expiry_report_html="", expiry_report_prometheus="", expiry_report_markdown="~/what-expires.md") == {"web1": (0, 0)}
