@@ -62,7 +62,7 @@ class Browser:
         self._address += "/" + self._ask("POST", "", {"capabilities": wanted})["sessionId"]
 
     def _ask(self, method, path, body=None):
-        answer = self._session.request(method, self._address + path, json=body, timeout=300).json()["value"]
+        answer = self._session.request(method, self._address + path, json=body, timeout=1200).json()["value"]
         assert not (isinstance(answer, dict) and "error" in answer), answer
         return answer
 
