@@ -39,7 +39,9 @@ options:
     description: The level part of the SELinux context; the system's default for the path when not given.
     type: str
   backup:
-    description: Whether to keep the file that is replaced, under a name with the date, with its owner and permissions.
+    description:
+      - Whether to keep the file that is replaced, under a name with the date, with its owner and permissions.
+      - A backup holds a private key that works until its certificate expires, and nothing removes backups by itself.
     type: bool
     default: false
   on_foreign:
