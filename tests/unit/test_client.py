@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import re
 import socket
@@ -1014,6 +1015,140 @@ class TestTheAnswerToTheWrite:
         with client(atlas.url, timeout=1) as one:
             issue(one, received)
         assert b"".join(received).endswith(b"-----END PRIVATE KEY-----\n")
+
+
+class TestTheWriteOnTheWire:
+    """What goes out and what is made of each answer, without a service that would forgive. `make mutation` judges the write by these alone."""
+
+    @pytest.mark.parametrize(
+        ("status", "body", "error", "says"),
+        [
+            (302, b"", NotIssued, "answers with a redirect (HTTP 302)"),
+            (400, b"<html>", OutcomeUnknown, "did not come through"),
+            (400, b'{"errorCode": "BRAND_NEW"}', NotIssued, "nothing was issued: Atlas refused"),
+            (401, b'{"errorCode": "USER_UNAUTHORIZED"}', NotIssued, "Project Owner"),
+            (403, b"<html>", OutcomeUnknown, "did not come through"),
+            (408, b'{"errorCode": "BRAND_NEW"}', OutcomeUnknown, "Atlas failed while it was asked for a certificate"),
+            (500, b'{"errorCode": "UNEXPECTED_ERROR"}', OutcomeUnknown, "Atlas failed while it was asked for a certificate"),
+        ],
+    )
+    def test_what_the_answer_said_reaches_the_user_as_data_and_in_words(self, wire, say, status, body, error, says):
+        with client(wire(lambda _: say(status, body)).url, TOKEN) as one:
+            caught = refused(error, issue, one)
+        assert caught.failure.status == status
+        assert caught.failure.code == (json.loads(body)["errorCode"] if body.startswith(b"{") else None)
+        assert says in caught.message
+        assert f"HTTP {status}" in caught.message
+
+    @pytest.mark.parametrize("status", [200, 201, 299])
+    def test_every_success_is_one(self, wire, say, status):
+        received = []
+        with client(wire(lambda _: say(status, b"a PEM")).url, TOKEN) as one:
+            issue(one, received)
+        assert b"".join(received) == b"a PEM"
+
+    @pytest.mark.parametrize(("version", "accepts"), [("v2", "application/vnd.atlas."), ("v1.0", "application/json")])
+    def test_what_is_sent_is_what_atlas_documents_and_asks_for_bytes_as_they_are(self, wire, say, version, accepts):
+        server = wire(lambda _: say(201, b"a PEM"))
+        with client(server.url, TOKEN, api_version=version) as one:
+            issue(one, username="a/b", months=7)
+        (sent,) = server.requests
+        assert (sent.method, sent.target) == ("POST", f"/api/atlas/{version}/groups/{DEMO_PROJECT}/databaseUsers/a%2Fb/certs")
+        assert json.loads(sent.body) == {"monthsUntilExpiration": 7}
+        assert sent.headers["accept"] == sent.headers["content-type"]
+        assert sent.headers["accept"].startswith(accepts)
+        assert sent.headers["accept-encoding"] == "identity"
+        assert sent.headers["authorization"] == "Bearer a-ready-made-token"
+
+    def test_a_lost_answer_says_why(self, wire):
+        with client(wire(lambda _: b"").url, TOKEN) as one:
+            error = refused(OutcomeUnknown, issue, one)
+        assert error.message == "the answer to the request for a certificate was lost: the connection was closed without an answer"
+
+    def test_an_answer_that_is_too_large_says_how_large_it_may_be(self, wire, say):
+        with client(wire(lambda _: say(201, b"x" * (MAX_SIZE + 1))).url, TOKEN) as one:
+            error = refused(OutcomeUnknown, issue, one)
+        assert f"larger than {MAX_SIZE} bytes" in error.message
+
+    def test_a_login_that_is_refused_on_the_way_to_the_write_is_data_too(self, wire, say):
+        server = wire(lambda _: say(401, b'{"errorCode": "UNEXPECTED_ERROR"}'))
+        with client(server.url, ACCOUNT) as one:
+            error = refused(NotIssued, issue, one)
+        assert error.failure.status == 401
+        assert error.message.startswith("nothing was issued: ")
+        assert "client_secret" in error.message
+        assert [request.target for request in server.requests] == ["/api/oauth/token"]
+
+    def test_where_nobody_listens_the_address_and_the_reason_are_named(self):
+        with socket.socket() as held:
+            held.bind(("127.0.0.1", 0))
+            url = f"http://127.0.0.1:{held.getsockname()[1]}"
+            with client(url, TOKEN) as one:
+                error = refused(NotIssued, issue, one)
+        assert error.message == f"the request was not sent, nothing was issued: cannot reach {url}: Connection refused"
+
+    @pytest.mark.parametrize("size", [MAX_SIZE - 1, MAX_SIZE, MAX_SIZE + 1, 2 * MAX_SIZE])
+    def test_what_is_received_is_at_most_what_can_be_a_pem(self, wire, say, size):
+        received = []
+        with client(wire(lambda _: say(201, b"x" * size)).url, TOKEN) as one:
+            if size > MAX_SIZE:
+                refused(OutcomeUnknown, issue, one, received)
+            else:
+                issue(one, received)
+        assert len(b"".join(received)) == min(size, MAX_SIZE)
+
+    def test_an_api_key_signs_with_digest_and_its_secret_does_not_travel(self, wire, say):
+        challenge = {"WWW-Authenticate": 'Digest realm="MMS Public API", nonce="n0nce", algorithm=MD5, qop="auth", stale=false'}
+        server = wire(lambda request: say(201, b"a PEM") if "authorization" in request.headers else say(401, b"{}", challenge))
+        received = []
+        with client(server.url, KEY) as one:
+            issue(one, received)
+        assert b"".join(received) == b"a PEM"
+        assert [request.method for request in server.requests] == ["POST", "POST"]
+        signed = dict(re.findall(r'(\w+)="?([^",]*)"?', server.requests[1].headers["authorization"]))
+
+        def md5(text):
+            return hashlib.md5(text.encode()).hexdigest()
+
+        who = md5(f"{DEMO_PUBLIC_KEY}:MMS Public API:{DEMO_PRIVATE_KEY}")
+        what = md5("POST:" + server.requests[1].target)
+        assert signed["username"] == DEMO_PUBLIC_KEY
+        assert signed["response"] == md5(f"{who}:n0nce:{signed['nc']}:{signed['cnonce']}:auth:{what}")
+        assert not [request for request in server.requests if DEMO_PRIVATE_KEY in repr(request)]
+
+    def test_a_service_account_logs_in_and_signs_with_the_token(self, wire, say):
+        def reply(request):
+            return say(200, b'{"access_token": "fresh"}') if "/oauth/" in request.target else say(201, b"a PEM")
+
+        server = wire(reply)
+        with client(server.url, ACCOUNT) as one:
+            issue(one)
+        write = next(request for request in server.requests if request.target.endswith("/certs"))
+        assert write.headers["authorization"] == "Bearer fresh"
+
+    def test_a_refusal_names_the_project_the_user_and_the_credentials(self, wire, say):
+        server = wire(lambda _: say(404, b'{"errorCode": "USERNAME_NOT_FOUND"}'))
+        with client(server.url, TOKEN) as one:
+            error = refused(NotIssued, issue, one, username="somebody")
+        assert DEMO_PROJECT in error.message
+        assert "'somebody'" in error.message
+        server = wire(lambda _: say(401, b'{"errorCode": "USER_UNAUTHORIZED"}'))
+        with client(server.url, TOKEN) as one:
+            error = refused(NotIssued, issue, one)
+        assert DEMO_PROJECT in error.message
+        assert "access_token from the options" in error.message
+
+    def test_a_read_that_is_refused_asks_for_no_more_than_the_role_to_read(self, wire, say):
+        server = wire(lambda _: say(401, b'{"errorCode": "USER_UNAUTHORIZED"}'))
+        with client(server.url, TOKEN) as one:
+            assert "Project Read Only" in refused(ServiceError, listed, one).message
+
+    def test_a_redirect_names_the_address_that_answers_so(self, wire, say):
+        for status in (300, 301, 399):
+            server = wire(lambda _, status=status: say(status, b""))
+            with client(server.url, TOKEN) as one:
+                error = refused(NotIssued, issue, one)
+            assert f"{server.url} answers with a redirect (HTTP {status})" in error.message
 
 
 LEAKS = (
