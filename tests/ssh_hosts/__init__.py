@@ -20,6 +20,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,7 @@ class SshHosts:
         self.port = 0  # claimed on entry
         self._network = network
         self._claimed: socket.socket | None = None
+        self._sockets = ""  # a short name: the path of a socket has at most 107 characters, and a test's folder alone may have 80
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
 
     def __enter__(self) -> SshHosts:
@@ -73,6 +75,7 @@ class SshHosts:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.path.mkdir(exist_ok=True)
         self._run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(self.folder / "key"))
+        self._sockets = tempfile.mkdtemp()
         self._claim()
         if self.disguise:
             self.disguise.prepare(self.folder / "etc", self.path, (self.folder / "key.pub").read_text())
@@ -90,6 +93,7 @@ class SshHosts:
             self.stop(name)
         if self._claimed:
             self._claimed.close()
+        shutil.rmtree(self._sockets, ignore_errors=True)
 
     def files(self, name: str) -> Path:
         """The directory that this host sees at ``path``."""
@@ -111,7 +115,7 @@ class SshHosts:
                 "ansible_user": "root",
                 "ansible_ssh_private_key_file": str(self.folder / "key"),
                 "ansible_ssh_common_args": options,
-                "ansible_control_path_dir": str(self.folder / "cp"),  # a kept connection would lead to another fleet's host
+                "ansible_control_path_dir": self._sockets,  # of its own: a kept connection would lead to another fleet's host
                 "ansible_remote_tmp": f"{self.path}/.ansible",
                 "ansible_python_interpreter": sys.executable,
             }

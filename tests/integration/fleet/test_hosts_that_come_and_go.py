@@ -58,7 +58,7 @@ def test_the_first_certificate_is_one_whatever_the_batches_and_who_was_down_gets
 
     came = fleet.run("--forks", str(forks), fails=True, **wishes)
 
-    assert came == {**dict.fromkeys(others, "changed"), broken: "unreachable"}
+    assert came == {**dict.fromkeys(others, "changed"), broken: "unreachable"}, fleet.output
     (issued,) = fleet.issued()
     assert fleet.serials() == {**dict.fromkeys(others, issued), broken: "absent"}
     assert {(fleet.file(host).stat().st_uid, fleet.file(host).stat().st_gid, oct(fleet.file(host).stat().st_mode)) for host in others} == {(0, 1, "0o100640")}
