@@ -6,14 +6,18 @@ from __future__ import annotations
 
 import contextlib
 import gzip
+import itertools
+import re
 import socket
+import ssl
 import threading
 import traceback
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
-from ansible_collections.atlas.x509.plugins.module_utils import _options
+import requests
+from ansible_collections.atlas.x509.plugins.module_utils import _http, _options
 from ansible_collections.atlas.x509.plugins.module_utils._auth import Bearer, Digest
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
 from ansible_collections.atlas.x509.plugins.module_utils._http import MAX_BODY, NoAnswer, Transport
@@ -318,6 +322,88 @@ class TestChallenges:
             answer = get(one, auth=Digest("public", TOKEN))
         assert (answer.status, answer.failure.code, answer.failure.detail) == (401, None, "Log in")
         assert len(server.requests) == 1
+
+    @pytest.mark.parametrize(("stale", "sent"), [("true", 3), ("false", 2)])
+    def test_a_second_challenge_is_answered_only_when_the_nonce_was_too_old_and_a_third_never(self, wire, say, stale, sent):
+        challenges = iter([CHALLENGE] + [CHALLENGE.replace("one", nonce).replace("stale=false", f"stale={stale}") for nonce in "two three four".split()])
+        server = wire(lambda _: say(401, b"{}", {"WWW-Authenticate": next(challenges)}))
+        with transport(server.url) as one:
+            assert post(one, auth=Digest("public", TOKEN)).status == 401
+        assert len(server.requests) == sent
+        signed = [re.search('nonce="([^"]*)"', request.headers["authorization"]).group(1) for request in server.requests[1:]]
+        assert signed == ["one", "two"][: sent - 1]
+
+    def test_a_refused_token_is_renewed_once_and_the_request_signed_with_the_new_one(self, wire, say):
+        made = iter(["first", "second", "third"])
+        server = wire(lambda _: say(401, b"{}"))
+        with transport(server.url) as one:
+            assert post(one, auth=Bearer(make=lambda: next(made))).status == 401
+        assert [request.headers["authorization"] for request in server.requests] == ["Bearer first", "Bearer second"]
+
+    def test_a_token_that_was_given_is_not_renewed(self, wire, say):
+        server = wire(lambda _: say(401, b"{}"))
+        with transport(server.url) as one:
+            assert post(one, auth=Bearer(TOKEN)).status == 401
+        assert len(server.requests) == 1
+
+    @pytest.mark.parametrize("auth", [Bearer(make=lambda: "made"), Digest("public", TOKEN)], ids=["bearer", "digest"])
+    def test_one_who_is_known_and_has_no_role_is_not_asked_again_who_he_is(self, wire, say, auth):
+        server = wire(lambda _: say(401, b'{"errorCode": "USER_UNAUTHORIZED"}', {"WWW-Authenticate": CHALLENGE}))
+        with transport(server.url) as one:
+            assert post(one, auth=auth).status == 401
+        assert len(server.requests) == 1
+
+
+class NameResolutionError(Exception):
+    """Named as urllib3 names it, and so are the others."""
+
+
+class ProxySchemeUnknown(Exception):
+    pass
+
+
+class NewConnectionError(Exception):
+    pass
+
+
+class TestTheChainOfAnError:
+    def test_it_goes_through_reasons_arguments_and_causes_and_ends_where_they_form_a_ring(self):
+        outer, reason, argument, cause = OSError("outer"), OSError("reason"), OSError("argument"), OSError("cause")
+        outer.reason, outer.args, outer.__cause__ = reason, (argument, "text"), cause
+        cause.__cause__ = outer
+        assert list(itertools.islice(_http._chain(outer), 9)) == [outer, reason, cause, argument]
+
+    def test_what_was_handled_before_belongs_to_it_only_where_urllib3_says_the_reason_so(self):
+        refused, other = NewConnectionError("no"), OSError("other")
+        refused.__context__ = other.__context__ = why = ConnectionRefusedError(111, "Connection refused")
+        assert list(_http._chain(refused)) == [refused, why]
+        assert list(_http._chain(other)) == [other]
+
+    @pytest.mark.parametrize(
+        ("error", "never"),
+        [
+            (requests.exceptions.ConnectTimeout(), True),
+            (requests.exceptions.InvalidURL(), True),
+            (requests.exceptions.InvalidSchema(), True),
+            (requests.exceptions.InvalidProxyURL(), True),
+            (NewConnectionError(), True),
+            (NameResolutionError(), True),
+            (ProxySchemeUnknown(), True),
+            (requests.exceptions.ConnectionError(NameResolutionError()), True),
+            (OSError("Tunnel connection failed: 407"), True),
+            (requests.exceptions.ReadTimeout(), False),
+            (requests.exceptions.ConnectionError(ConnectionResetError(104, "reset")), False),
+            (OSError("a Tunnel connection failed"), False),
+        ],
+        ids=repr,
+    )
+    def test_only_these_are_certainly_not_sent(self, error, never):
+        assert _http._never_sent(error, requests.exceptions) is never
+
+    def test_a_certificate_that_is_not_trusted_says_why(self):
+        error = ssl.SSLCertVerificationError()
+        error.verify_message = "self-signed certificate"
+        assert _http._reason(error) == "its certificate is not trusted: self-signed certificate; if it is signed by a private authority, set ca_path"
 
 
 class TestTheClock:
