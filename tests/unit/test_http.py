@@ -366,6 +366,11 @@ class NewConnectionError(Exception):
     pass
 
 
+def caused(error, cause):
+    error.__cause__ = cause
+    return error
+
+
 class TestTheChainOfAnError:
     def test_it_goes_through_reasons_arguments_and_causes_and_ends_where_they_form_a_ring(self):
         outer, reason, argument, cause = OSError("outer"), OSError("reason"), OSError("argument"), OSError("cause")
@@ -404,6 +409,67 @@ class TestTheChainOfAnError:
         error = ssl.SSLCertVerificationError()
         error.verify_message = "self-signed certificate"
         assert _http._reason(error) == "its certificate is not trusted: self-signed certificate; if it is signed by a private authority, set ca_path"
+
+    @pytest.mark.parametrize(
+        ("error", "reason"),
+        [
+            (OSError("Tunnel connection failed: 407 Log in"), "the proxy (HTTPS_PROXY) refused: 407 Log in"),
+            (ValueError(KeyError("x", IndexError())), "the connection failed (IndexError)"),
+            (type("ProxyError", (Exception,), {})(OSError(111, "Connection refused")), "Connection refused, on the way through the proxy (HTTPS_PROXY)"),
+            (caused(OSError(101, "outer"), OSError(111, "inner")), "inner"),
+            (requests.exceptions.ReadTimeout("https://u:p@proxy"), "no answer in time"),
+        ],
+        ids=repr,
+    )
+    def test_the_reason_is_the_innermost_that_has_words(self, error, reason):
+        assert _http._reason(error) == reason
+
+
+class TestTheEndOfABody:
+    @pytest.mark.parametrize("pieces", [[100], [60, 40]])
+    def test_as_much_as_may_be_is_an_answer(self, wire, monkeypatch, pieces):
+        monkeypatch.setattr(_http, "MAX_BODY", 100)
+        with transport(wire(lambda _: chunked(pieces)).url) as one:
+            assert get(one).body == b"x" * 100
+
+    @pytest.mark.parametrize("pieces", [[101], [60, 41]])
+    def test_a_byte_more_is_none_and_the_request_may_have_been_done(self, wire, monkeypatch, pieces):
+        monkeypatch.setattr(_http, "MAX_BODY", 100)
+        error = no_answer(wire(lambda _: chunked(pieces)).url)
+        assert (error.reason, error.sent) == ("the answer is larger than 100 bytes", True)
+
+    def test_an_older_urllib3_is_asked_for_single_bytes_where_a_key_may_be_and_for_more_behind_it(self):
+        """It waits until as much is there as was asked for, and forgets it when it fails in between."""
+        assert [OldRaw(b"x").asked_behind(total) for total in (0, 16383, 16384, 2**20 - 1, 2**20)] == [1, 1, 16, 16, 65536]
+
+    def test_compressed_bytes_of_which_nothing_comes_out_yet_are_not_the_end(self):
+        raw = OldRaw(b"", b"", b"plain")
+        assert _http._next_piece(raw, 0) == b"plain"
+        assert raw.asked == [(1, True)] * 3
+
+
+def chunked(sizes):
+    yield CHUNKED
+    for size in [*sizes, 0]:
+        yield b"%x\r\n%b\r\n" % (size, b"x" * size)
+
+
+class OldRaw:
+    """The body of an answer as urllib3 before 2 gives it."""
+
+    closed = False
+
+    def __init__(self, *pieces):
+        self._pieces = iter(pieces)
+        self.asked = []
+
+    def read(self, size, decode_content):
+        self.asked.append((size, decode_content))
+        return next(self._pieces)
+
+    def asked_behind(self, total):
+        _http._next_piece(self, total)
+        return self.asked[-1][0]
 
 
 class TestTheClock:
