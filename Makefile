@@ -128,6 +128,10 @@ mutation: dev ## Change one thing at a time in what decides, issues and stores, 
 benchmark-audit: dev ## What an audit costs beside a loop over uri; minutes, on an idle machine (BENCHMARK_ARGS="--help")
 	@PYTHONPATH=tests $(bin)/python -m benchmark audit $(BENCHMARK_ARGS)
 
+.PHONY: benchmark-role
+benchmark-role: dev ## What the role costs beside the playbook of uri and copy; half an hour and more, on an idle machine (BENCHMARK_ARGS="--help")
+	@PYTHONPATH=tests $(bin)/python -m benchmark role $(BENCHMARK_ARGS)
+
 .PHONY: sanity
 sanity: dev ## ansible-test sanity (downloads get-pip, unless its cache in ~/.ansible/test holds it)
 	@$(heading) 'ansible-test sanity'

@@ -4,7 +4,7 @@
 
 """What the role costs in the steady state, beside the playbook that people write today.
 
-    python -m benchmark.role [--ssh 10 50] [--local 100 300 1000] [--repeat 2]
+    python -m benchmark role [--ssh 10 50] [--local 100 300 1000] [--repeat 2]
 
 Both keep the same PEM on the same hosts, from the same service, in turn (A B A B ...): the role, and ``uri`` to list, ``uri`` to issue when
 the list is empty, and ``copy`` with ``src``. Each figure is the median of its runs; read the ratios, the seconds are this machine's.
