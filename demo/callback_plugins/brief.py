@@ -17,6 +17,9 @@ description: Shows what each task did on which hosts, in one line, and the messa
 
 COLOURS = {"ok": "green", "changed": "yellow", "failed": "red", "unreachable": "red"}
 
+# What these do is nothing that a person waits for.
+BOOKKEEPING = ("include_tasks", "set_fact")
+
 
 class CallbackModule(CallbackBase):
     """Collects the hosts of a task, and shows them when the next one starts."""
@@ -38,7 +41,7 @@ class CallbackModule(CallbackBase):
         if result._task.action in ("ansible.builtin.debug", "debug"):
             self._hosts = {}
             self._display.display("  {0}".format(result._result["msg"]), color="cyan")
-        elif "include_tasks" not in result._task.action:
+        elif result._task.action.rpartition(".")[2] not in BOOKKEEPING:
             self._note("changed" if result._result.get("changed") else "ok", result)
 
     def v2_runner_on_failed(self, result, ignore_errors=False):
