@@ -59,8 +59,10 @@ TARGETS = {
     ),
     "http": Target(
         "_http",
-        ("test_http.py::TestAnAnswer", "test_http.py::TestNoAnswer", "test_http.py::TestChallenges", "test_http.py::TestTheChainOfAnError",
-         "test_http.py::TestTheEndOfABody",        "test_client.py::TestTheWriteOnTheWire"),
+        (
+            "test_http.py::TestAnAnswer", "test_http.py::TestNoAnswer", "test_http.py::TestChallenges", "test_http.py::TestTheChainOfAnError",
+            "test_http.py::TestTheEndOfABody", "test_client.py::TestTheWriteOnTheWire",
+        ),
         (
             "Transport.exchange", "Transport._try_again", "Transport._send", "Transport._pieces", "Transport._late", "_next_piece", "_never_sent",
             "_reason", "_chain",

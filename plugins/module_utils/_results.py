@@ -4,7 +4,7 @@
 
 """Between our types and what Ansible shows: dictionaries out, and those of ``atlas_pem_info`` in again."""
 
-from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Mapping, NamedTuple, Optional, Tuple
 
 from ansible_collections.atlas.x509.plugins.module_utils import _shown, _time
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate

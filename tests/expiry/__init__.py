@@ -21,9 +21,9 @@ def iso(moment):
 class Audit:
     """Filled user by user; ``result`` is what the module would return."""
 
-    def __init__(self, now=NOW, names=NAMES):
+    def __init__(self, now=NOW, names=None):
         self.now = now
-        self.names = names
+        self.names = names or NAMES
         self.users, self.certificates, self.failed_lists = [], [], []
         self.serial = 0x4B65FD71ED0F8156
 

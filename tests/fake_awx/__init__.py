@@ -44,10 +44,10 @@ class FakeAwx:
         self._server.shutdown()
         self._server.server_close()
 
-    def add(self, kind: str, /, **fields: Any) -> int:
+    def add(self, endpoint: str, /, **fields: Any) -> int:
         """Something that exists already, or that somebody makes; its id."""
         number = next(self._numbers)
-        self.items[kind][number] = {**rules.defaults(kind), **fields, "id": number}
+        self.items[endpoint][number] = {**rules.defaults(endpoint), **fields, "id": number}
         return number
 
     def named(self, kind: str, name: str) -> dict[str, Any]:

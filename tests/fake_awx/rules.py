@@ -77,6 +77,11 @@ def defaults(kind: str) -> dict[str, Any]:
     return {name: _EMPTY.get(what) for name, what in KINDS[kind].items()}
 
 
+def _is(value: Any, wanted: type) -> bool:
+    """JSON tells a truth from a number, Python's isinstance() does not."""
+    return isinstance(value, wanted) and isinstance(value, bool) is (wanted is bool)
+
+
 def problem(awx: Any, kind: str, item: dict[str, Any]) -> dict[str, Any] | None:
     """What is wrong with an object, as AWX answers it; None when nothing is."""
     for name, value in item.items():
@@ -86,7 +91,7 @@ def problem(awx: Any, kind: str, item: dict[str, Any]) -> dict[str, Any] | None:
         if isinstance(wanted, str):
             if value is not None and value not in awx.items[wanted]:
                 return {name: [f'Invalid pk "{value}" - object does not exist.']}
-        elif type(value) is not wanted and value is not None:
+        elif value is not None and not _is(value, wanted):
             return {name: ["Not a valid value."]}
     missing = {name: ["This field is required."] for name in _REQUIRED.get(kind, ()) if item.get(name) in (None, "")}
     more = _MORE.get(kind)
@@ -204,7 +209,7 @@ def _job_template_problem(awx: Any, item: dict[str, Any]) -> dict[str, Any] | No
 def _notification_problem(_awx: Any, item: dict[str, Any]) -> dict[str, Any] | None:
     known = {"url": str, "http_method": str, "disable_ssl_verification": bool, "username": str, "password": str, "headers": dict}
     given = item["notification_configuration"]
-    wrong = [name for name in {**known, **given} if type(given.get(name)) is not known.get(name)]
+    wrong = [name for name in {**known, **given} if name not in known or not _is(given.get(name), known[name])]
     return {"__all__": [f"Configuration fields missing or of another type: {wrong}"]} if item["notification_type"] == "webhook" and wrong else None
 
 

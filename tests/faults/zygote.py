@@ -15,7 +15,6 @@ of that number. Out: of each run its ``code`` (negative: the signal), the ``step
 
 from __future__ import annotations
 
-import _strptime  # noqa: F401 - Python loads it late, from where a run as another user may not be able to
 import errno
 import fcntl
 import importlib
@@ -28,15 +27,15 @@ import subprocess
 import sys
 import tempfile
 
-import cryptography.hazmat.primitives.serialization
-import cryptography.x509  # noqa: F401
-import requests  # noqa: F401 - loaded once, here
 from ansible.module_utils import basic
 
 LONGEST = 120  # seconds for one run
 MODULES = ("atlas_user_cert", "atlas_user_cert_info", "atlas_pem", "atlas_pem_info")
 CALLS = ("open", "pwrite", "fsync", "ftruncate", "rename", "unlink", "link", "fchmod", "fchown", "mkdir", "close")
 
+# Loaded once, here; and _strptime, which Python loads late, from where a run as another user may not be able to.
+for _name in ("_strptime", "cryptography.hazmat.primitives.serialization", "cryptography.x509", "requests"):
+    importlib.import_module(_name)
 _module = {name: importlib.import_module(f"ansible_collections.atlas.x509.plugins.modules.{name}") for name in MODULES}
 _write, _pwrite, _kill, _open = os.write, os.pwrite, os.kill, os.open
 _sendall, _receive = socket.socket.sendall, socket.socket.recv_into

@@ -79,7 +79,7 @@ def credentials(world: World) -> list[Play]:
         _issue("With a service account", path, "by-account", **account),
         _issue("Keep, with a service account", path, "by-account", **account),
         _issue("With a token", path, "by-token", access_token="{{ the_token }}"),
-        _issue("The client secret is wrong", path, "by-token", **dict(account, client_secret="{{ the_wrong_one }}")),
+        _issue("The client secret is wrong", path, "by-token", **{**account, "client_secret": "{{ the_wrong_one }}"}),
         _issue("Half a service account", path, "by-token", client_secret="{{ the_secret }}"),
         _issue("Two kinds at once", path, "by-token", **account, private_api_key="{{ the_key }}", public_api_key=world.api_key[0]),
         _issue("Blanks in a secret", path, "by-token", access_token="{{ the_token }} x"),

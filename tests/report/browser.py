@@ -41,8 +41,9 @@ def browser(folder):
         start_new_session=True,
     )
     try:
-        port = next(found.group(1) for found in (re.search(r"started successfully on port (\d+)", line) for line in driver.stdout) if found)
-        yield Browser(f"http://127.0.0.1:{port}", folder)
+        port = next(filter(None, (re.search(r"started successfully on port (\d+)", line) for line in driver.stdout)), None)
+        assert port, "chromedriver ended before it had a port"
+        yield Browser(f"http://127.0.0.1:{port.group(1)}", folder)
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(driver.pid, signal.SIGKILL)

@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.atlas.x509.plugins.module_utils._errors import unforeseen
 
 SECRET = "a-secret-in-a-message"
@@ -17,10 +18,9 @@ def _fail(secret):
 
 
 def test_what_nobody_foresaw_is_told_by_type_and_place_and_never_by_its_message():
-    try:
+    with pytest.raises(KeyError) as raised:
         _fail(SECRET)
-    except KeyError as error:
-        told = unforeseen(error)
+    told = unforeseen(raised.value)
 
     assert SECRET not in repr(told)
     assert told["msg"].startswith("KeyError in test_errors.py:") and "a bug in atlas.x509" in told["msg"]

@@ -378,9 +378,9 @@ def test_few_users_have_a_lane_each_and_many_share_bars():
     many = picture(large(500, 5))
     assert not many.lanes
     assert 5 < len(many.bars) <= 60
-    assert sum(bar.size for bar in many.bars) == 499
-    assert all(0 <= bar.x <= bar.x + bar.width <= 100 for bar in many.bars)
-    assert all(sum(piece.height for piece in bar.pieces) <= 168 for bar in many.bars)
+    assert sum(one.size for one in many.bars) == 499
+    assert all(0 <= one.x <= one.x + one.width <= 100 for one in many.bars)
+    assert all(sum(piece.height for piece in one.pieces) <= 168 for one in many.bars)
 
 
 @pytest.mark.parametrize("days", [0.01, 1, 20, 100, 365, 730, 3650])

@@ -62,7 +62,7 @@ def test_every_link_between_documents_leads_to_a_file_and_a_heading(page):
     for target in re.findall(r"\]\(([^)\s]+)\)", text):
         if target.startswith(("https://", "http://")):
             continue
-        path, _, heading = target.partition("#")
+        path, dummy, heading = target.partition("#")
         file = (page.parent / path).resolve() if path else page
         assert file.exists(), target
         if heading:

@@ -24,9 +24,9 @@ class Page(HTMLParser):
         self.places: set[str] = {"", "top"}
         self.feed(text)
 
-    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Collect both."""
-        values = {name: value for name, value in attributes if value}
+        values = {name: value for name, value in attrs if value}
         self.places |= {values[name] for name in ("id", "name") if name in values}
         if values.get(FOLLOWED.get(tag, "")):
             self.links.append(values[FOLLOWED[tag]])
