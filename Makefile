@@ -17,8 +17,8 @@ MUTATION_ARGS ?=
 NOX_ARGS ?=
 
 bin := .venv/bin
-# Two workers and more on a machine with more cores; a test run to the end is worth more than one core.
-parallel := -n auto --maxprocesses 4 --dist worksteal
+# How many is said in tests/conftest.py.
+parallel := -n auto --dist worksteal
 heading = printf '\n== %s ==\n'
 
 .PHONY: help

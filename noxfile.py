@@ -34,7 +34,7 @@ nox.options.sessions = ["tests", "lowest"]
 # Names on PATH that run: the shims of pyenv do not.
 os.environ["PATH"] = os.pathsep.join([str(interpreters.link()), os.environ.get("PATH", os.defpath)])
 
-PYTEST = ("python", "-m", "pytest", "-m", "not heavy or matrix", "-n", "auto", "--maxprocesses", "4", "--dist", "worksteal")
+PYTEST = ("python", "-m", "pytest", "-m", "not heavy or matrix", "-n", "auto", "--dist", "worksteal")
 
 
 def pair(core: str, python: str):
@@ -78,16 +78,13 @@ def documentation(session: nox.Session) -> None:
 
 @nox.session(python=NEWEST[1], tags=["judges"])
 def galaxy(session: nox.Session) -> None:
-    """galaxy-importer on the artefact. It reports an ERROR and ends with 0 all the same."""
+    """galaxy-importer on the artefact, with not even a warning."""
     session.install("ansible-core>=2.19", "ansible-lint", "galaxy-importer>=0.4.31")
     dist = Path(session.create_tmp())
     session.run("python", ROOT / "tools" / "build.py", dist)
     (artefact,) = dist.glob("*.tar.gz")
     with session.chdir(dist):
-        said = str(session.run("python", "-m", "galaxy_importer.main", artefact.name, silent=True))
-    session.log(said)
-    if "ERROR" in said or "Importer processing completed successfully" not in said:
-        session.error("galaxy-importer is not content, see above")
+        session.run("python", ROOT / "tools" / "galaxy.py", artefact.name)
 
 
 @nox.session(python=NEWEST[1], tags=["judges"])

@@ -10,6 +10,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Let plain `pytest` find the collection: pyproject.toml names the folder, this makes the link in it. Here and not in a hook, because the
@@ -18,3 +20,10 @@ if "PYTEST_XDIST_WORKER" not in os.environ:
     subprocess.run([sys.executable, str(ROOT / "tools" / "collection.py"), "link"], check=True, stdout=subprocess.DEVNULL)
 # Python remembers that the folder was not there a moment ago.
 importlib.invalidate_caches()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """For `-n auto`: one more than there are cores, because many tests wait for an end of their patience. More than four gain nothing."""
+    asked_for = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
+    return int(asked_for) if asked_for else min((os.cpu_count() or 1) + 1, 4)

@@ -30,6 +30,7 @@ options:
 extends_documentation_fragment:
   - atlas.x509.atlas
   - atlas.x509.attributes.info
+  - atlas.x509.help
 attributes:
   check_mode:
     description: A login is a read like others, so the module logs in and out in check mode too.

@@ -44,8 +44,11 @@ options:
     type: str
 extends_documentation_fragment:
   - atlas.x509.attributes.changes
+  - atlas.x509.help
   - atlas.x509.pem_file
 seealso:
+  - plugin: atlas.x509.user_cert
+    plugin_type: role
   - module: atlas.x509.atlas_user_cert
   - module: atlas.x509.atlas_pem_info
 """

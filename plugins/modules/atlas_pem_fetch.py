@@ -33,11 +33,14 @@ options:
     type: str
 extends_documentation_fragment:
   - atlas.x509.attributes.changes
+  - atlas.x509.help
 attributes:
   diff_mode:
     description: There is nothing to show that is not secret.
     support: none
 seealso:
+  - plugin: atlas.x509.user_cert
+    plugin_type: role
   - module: atlas.x509.atlas_pem
 """
 

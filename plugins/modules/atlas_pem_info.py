@@ -48,7 +48,10 @@ options:
     default: []
 extends_documentation_fragment:
   - atlas.x509.attributes.info
+  - atlas.x509.help
 seealso:
+  - plugin: atlas.x509.user_cert
+    plugin_type: role
   - module: atlas.x509.atlas_pem
   - module: atlas.x509.atlas_user_cert
 """

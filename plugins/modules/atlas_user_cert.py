@@ -73,7 +73,8 @@ options:
     description:
       - What M(atlas.x509.atlas_pem_info) returned on the hosts that share this certificate, by host name.
       - A host that could not be asked may be given too; it counts as unknown.
-      - With it the module returns which hosts should get the PEM, and from which host it can be had.
+      - With it the module returns which hosts should get the PEM, and from which host it can be had. The role P(atlas.x509.user_cert#role) gives it, and
+        does what comes back.
     type: dict
   elsewhere:
     description:
@@ -96,19 +97,16 @@ options:
 extends_documentation_fragment:
   - atlas.x509.atlas
   - atlas.x509.attributes.changes
+  - atlas.x509.help
   - atlas.x509.pem_file
 requirements:
   - cryptography >= 37.0.2
 seealso:
+  - plugin: atlas.x509.user_cert
+    plugin_type: role
   - module: atlas.x509.atlas_user_cert_info
   - module: atlas.x509.atlas_pem
   - module: atlas.x509.atlas_pem_info
-  - name: Troubleshooting by message
-    description: What each message means, and what to do.
-    link: https://github.com/atlas-x509/atlas.x509/blob/main/docs/troubleshooting.md
-  - name: A key is lost, or leaked
-    description: What to do, in which order.
-    link: https://github.com/atlas-x509/atlas.x509/blob/main/docs/lost-or-leaked.md
 """
 
 EXAMPLES = r"""

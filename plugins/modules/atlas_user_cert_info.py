@@ -62,7 +62,10 @@ options:
 extends_documentation_fragment:
   - atlas.x509.atlas
   - atlas.x509.attributes.info
+  - atlas.x509.help
 seealso:
+  - plugin: atlas.x509.expiry_report
+    plugin_type: role
   - module: atlas.x509.atlas_user_cert
 """
 

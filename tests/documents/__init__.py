@@ -50,12 +50,14 @@ def of_pages() -> list[Example]:
 
 
 def of_plugins() -> list[Example]:
-    """The examples of the modules and filters, which are one document each."""
+    """The examples of the modules, filters and roles, which are one document each."""
     found = []
     for file in sorted([*(ROOT / "plugins" / "modules").glob("*.py"), *(ROOT / "plugins" / "filter").glob("*.py")]):
         for node in ast.parse(file.read_text()).body:
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "EXAMPLES":
                 found.append(Example(f"{file.stem} EXAMPLES", "yaml", ast.literal_eval(node.value)))
+    for file in sorted((ROOT / "roles").glob("*/meta/argument_specs.yml")):
+        found.append(Example(f"role {file.parents[1].name} EXAMPLES", "yaml", yaml.safe_load(file.read_text())["argument_specs"]["main"]["examples"]))
     return found
 
 

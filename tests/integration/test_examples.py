@@ -63,6 +63,7 @@ ISSUES = {
     "docs/rotation.md yaml 1": 1,
     "docs/rotation.md yaml 2": 1,
     "docs/rotation.md yaml 3": 1,
+    "role user_cert EXAMPLES": 2,
     "roles/user_cert/README.md yaml 1": 1,
 }
 HOSTS = ["web1", "web2", "monitor.example.org", "localhost"]
