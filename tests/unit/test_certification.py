@@ -71,3 +71,19 @@ def test_no_judge_is_told_to_look_away():
     assert not {path.split("/")[0] for path in lint["exclude_paths"]} & {"plugins", "roles", "demo", "meta"}
     for path in (ROOT / "roles").rglob("*.yml"):
         assert "noqa" not in path.read_text(), path
+
+
+def test_everything_that_a_user_can_name_is_in_the_changelog_once():
+    there = {
+        *(path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")),
+        *(f"{path.stem} (filter)" for path in (ROOT / "plugins" / "filter").glob("*.py")),
+        *(f"{path.stem} (playbook)" for path in (ROOT / "playbooks").glob("*.yml")),
+        *(f"{path.name} (role)" for path in (ROOT / "roles").iterdir()),
+    }
+    releases = load("changelogs/changelog.yaml")["releases"].values()
+    told = [one["name"] for release in releases for one in release.get("modules", [])]
+    for kind in ("plugins", "objects"):
+        told += [f"{one['name']} ({what})" for release in releases for what, those in release.get(kind, {}).items() for one in those]
+    assert sorted(told) == sorted(there)
+    shown = (ROOT / "CHANGELOG.md").read_text().replace("\\", "")
+    assert [name for name in there if f"* atlas.x509.{name.partition(' ')[0]} - " not in shown] == []
