@@ -140,7 +140,7 @@ def _issue(client: Client, request: Request, plan: Plan, reservation: Reservatio
     lost = _obtain(client, request, plan, reservation)
     try:
         certificate, backup_file = _put_in_place(client, request, reservation)
-    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-except
+    except Exception as error:  # noqa: BLE001
         # Whatever it is: a key is at stake, and the user must learn where it is.
         raise _kept(client, request, plan, reservation, error) from None
     warnings.extend(lost)
@@ -154,7 +154,7 @@ def _list_again(
     """What is unexpired now, and a remark on what a rival issued (``several``: we did ourselves). Nothing here can undo the success."""
     try:
         listed = tuple(client.certificates(request.wanted.project_id, request.wanted.username))
-    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-except
+    except Exception as error:  # noqa: BLE001
         remark = "the certificate is in place, but the list could not be read again: {0}".format(getattr(error, "message", type(error).__name__))
         return plan.unexpired + (certificate,), [remark]
     known = {one.serial for one in plan.unexpired} | {certificate.serial}
@@ -209,7 +209,7 @@ def _aftermath(client: Client, request: Request, plan: Plan) -> Tuple[str, List[
     before = {one.serial for one in plan.unexpired}
     try:
         listed = client.certificates(request.wanted.project_id, request.wanted.username)
-    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-except
+    except Exception as error:  # noqa: BLE001
         # Whatever it is: it must not hide what the caller is about to say of the POST.
         what = error.message if isinstance(error, ServiceError) else type(error).__name__
         return "whether a certificate was issued is unknown, because the list cannot be read either ({0})".format(what), []

@@ -58,7 +58,7 @@ def check_uri(uri: Optional[str]) -> Optional[str]:
 def client() -> Client:
     """The client of this machine; :class:`OptionError` when it has none."""
     try:
-        import pymongo  # pylint: disable=import-outside-toplevel
+        import pymongo
 
         return Client(pymongo=pymongo)
     except ImportError:
@@ -111,7 +111,7 @@ def _by_pymongo(pymongo: Any, uri: str, pem_path: str) -> Dict[str, Any]:
             return dict(connection[_SOURCE].command(_STATUS))
         finally:
             connection.close()
-    except Exception as error:  # noqa: BLE001 # pylint: disable=broad-except
+    except Exception as error:  # noqa: BLE001
         # Not only PyMongoError: a missing dnspython, a bad option and a broken CA file each have errors of their own.
         raise _Failed(_first_line(str(error)) or type(error).__name__) from None
 

@@ -139,7 +139,7 @@ class Sweep:
                 if taken is None:
                     return
                 self._read(*taken)
-        except BaseException as error:  # noqa: BLE001  # pylint: disable=broad-except
+        except BaseException as error:  # noqa: BLE001
             # A thread that dies takes its error with it; the one who waits for its work must hear of it.
             with self._changed:
                 self._error = self._error or error

@@ -43,7 +43,7 @@ def _second_opinion(pem: bytes, serial: int) -> Optional[str]:
             one.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
             for one in (certificate.public_key(), key.public_key())
         ]
-    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-except
+    except Exception as error:  # noqa: BLE001
         # Not only ValueError: what a broken key raises depends on the version of the library.
         return "cryptography cannot read what it sent ({0})".format(type(error).__name__)
     if certificate.serial_number != serial or public[0] != public[1]:

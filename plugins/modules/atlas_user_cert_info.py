@@ -324,7 +324,7 @@ def main():
     )
     try:
         _run(module)
-    except Exception as error:  # noqa: BLE001  # pylint: disable=broad-except
+    except Exception as error:  # noqa: BLE001
         # Ansible would print its message, which may quote a request or a key.
         module.fail_json(**unforeseen(error))
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import ipaddress
+import os
+import signal
 import socket
 import ssl
 import struct
@@ -25,6 +27,28 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from fake_atlas import FakeAtlas
 
 effort.take_effect()
+
+
+@pytest.fixture
+def time_limit(request: pytest.FixtureRequest) -> Iterator[None]:
+    """A test that hangs ends after the LIMIT of its module, in seconds."""
+
+    def out_of_time(*_unused: object) -> None:
+        raise TimeoutError("this test hangs")
+
+    previous = signal.signal(signal.SIGALRM, out_of_time)
+    signal.alarm(request.module.LIMIT)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, previous)
+
+
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    """Nothing is taken away from the permissions of a new file."""
+    previous = os.umask(0)
+    yield
+    os.umask(previous)
 
 
 @pytest.fixture(scope="session")

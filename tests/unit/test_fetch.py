@@ -49,13 +49,6 @@ def mode_of(path):
 
 
 @pytest.fixture
-def open_umask():
-    previous = os.umask(0)
-    yield
-    os.umask(previous)
-
-
-@pytest.fixture
 def dest(tmp_path):
     return tmp_path / "parked" / "app.pem"
 

@@ -45,6 +45,7 @@ START, END = dt.datetime(2026, 11, 22, 7), dt.datetime(2027, 2, 22, 8)
 SERIAL = 5433027191242719574
 STATES = {"absent", "empty", "pair", "certificate_only", "broken", "key_only", "mismatched", "encrypted", "unreadable"}
 LIMIT = 300
+pytestmark = pytest.mark.usefixtures("time_limit")
 """Seconds after which a test that hangs fails."""
 
 
@@ -117,18 +118,6 @@ def key_in(data):
     """The one private key among these bytes, as ``cryptography`` reads it."""
     block = re.search(rb"^(?:\xef\xbb\xbf)?(-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?^-----END \2-----)", data, re.DOTALL | re.MULTILINE)
     return serialization.load_pem_private_key(block.group(1).replace(b"ANY PRIVATE", b"PRIVATE"), None)
-
-
-@pytest.fixture(autouse=True)
-def time_limit():
-    def out_of_time(*_unused):
-        raise TimeoutError("this test hangs")
-
-    previous = signal.signal(signal.SIGALRM, out_of_time)
-    signal.alarm(LIMIT)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, previous)
 
 
 @pytest.fixture

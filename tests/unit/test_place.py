@@ -33,6 +33,7 @@ from fake_atlas.certificates import Authority, key_pem, leaf_key
 PROJECT, OTHER_PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9", "0123456789abcdef01234567"
 NOBODY, TEAM = 65534, 54321
 LIMIT = 120
+pytestmark = pytest.mark.usefixtures("time_limit")
 STEPS = ("open", "write", "pwrite", "fsync", "ftruncate", "rename", "replace", "unlink", "link", "fchmod", "fchown", "mkdir", "close")
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user or give files away")
@@ -58,18 +59,6 @@ OLD, NEW = pem(0), pem(1)
 
 def serial(number):
     return str(2**60 + number)
-
-
-@pytest.fixture(autouse=True)
-def time_limit():
-    def out_of_time(*_unused):
-        raise TimeoutError("this test hangs")
-
-    previous = signal.signal(signal.SIGALRM, out_of_time)
-    signal.alarm(LIMIT)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, previous)
 
 
 @pytest.fixture
@@ -397,7 +386,7 @@ def forked(work):
         try:
             write(writing, repr(work()).encode())
             code = 0
-        except BaseException as error:  # pylint: disable=broad-except
+        except BaseException as error:
             write(writing, "{0}: {1}".format(type(error).__name__, error).encode())
         finally:
             os._exit(code)

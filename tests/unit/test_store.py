@@ -37,6 +37,7 @@ from hypothesis import strategies as st
 PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9"
 NOBODY, TEAM = 65534, 54321
 LIMIT = 60
+pytestmark = pytest.mark.usefixtures("time_limit")
 """Seconds after which a test that hangs fails."""
 STEPS = ("open", "write", "pwrite", "fsync", "ftruncate", "rename", "replace", "unlink", "link", "fchmod", "fchown", "mkdir", "close")
 """What changes a disk, and what a run does between two changes."""
@@ -104,7 +105,7 @@ class Child:
                 write = os.write  # the real one, whatever is done to os.write later
                 work(lambda word: write(writing, word.encode() + b"\n"))
                 code = 0
-            except BaseException as error:  # pylint: disable=broad-except
+            except BaseException as error:
                 write(writing, "{0}: {1}\n".format(type(error).__name__, error).encode())
             finally:
                 os._exit(code)
@@ -194,25 +195,6 @@ def contents(directory):
 
 def mode_of(path):
     return stat.S_IMODE(os.lstat(path).st_mode)
-
-
-@pytest.fixture(autouse=True)
-def time_limit():
-    def out_of_time(*_unused):
-        raise TimeoutError("this test hangs")
-
-    previous = signal.signal(signal.SIGALRM, out_of_time)
-    signal.alarm(LIMIT)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, previous)
-
-
-@pytest.fixture
-def open_umask():
-    previous = os.umask(0)
-    yield
-    os.umask(previous)
 
 
 @pytest.fixture
