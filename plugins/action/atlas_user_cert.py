@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import os
+
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible_collections.atlas.x509.plugins.plugin_utils._refusal import is_controller, wrong_machine, wrong_strategy, wrong_user, wrong_wait
@@ -55,11 +57,17 @@ class ActionModule(ActionBase):
         """Run the module, in turn when it may issue."""
         if not self.issues:
             return self._module(arguments, task_vars)
-        with turn(constants.DEFAULT_LOCAL_TMP, arguments, self._task._uuid, task_vars["inventory_hostname"]) as mine:
+        with turn(constants.DEFAULT_LOCAL_TMP, arguments, self._environment(), self._task._uuid, task_vars["inventory_hostname"]) as mine:
             mine.restrain(arguments)
             result = self._module(arguments, task_vars)
             mine.record(result)
         return result
+
+    def _environment(self):
+        """What the module will find around it, as far as that is known here: 'environment' may say another thing for each host."""
+        more = {}
+        self._compute_environment_string(more)
+        return {**os.environ, **more}
 
     def _module(self, arguments, task_vars):
         wrap_async = self._task.async_val and not self._connection.has_native_async

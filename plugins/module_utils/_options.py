@@ -41,7 +41,7 @@ SPEC = {
 }  # type: Dict[str, Dict[str, Any]]
 
 _HIDDEN = {name for option, spec in SPEC.items() if spec.get("no_log") for name in [option] + spec.get("aliases", [])}
-_DEFAULT_BASE_URL = "https://cloud.mongodb.com"
+DEFAULT_BASE_URL = "https://cloud.mongodb.com"
 _ENVIRONMENT = {
     "access_token": ("MONGODB_ATLAS_ACCESS_TOKEN",),
     "client_id": ("MONGODB_ATLAS_CLIENT_ID",),
@@ -89,7 +89,7 @@ def connection(options: Mapping[str, Any], environment: Mapping[str, str]) -> Co
         raise OptionError("retries: {0} is not between 0 and 20".format(options["retries"]))
     return Connection(
         credentials=_credentials(options, environment),
-        base_url=_base_url(options.get("base_url") or environment.get("MONGODB_ATLAS_BASE_URL") or _DEFAULT_BASE_URL),
+        base_url=_base_url(options.get("base_url") or environment.get("MONGODB_ATLAS_BASE_URL") or DEFAULT_BASE_URL),
         media_type=VERSIONS[options["api_version"]],
         api_version=options["api_version"],
         timeout=options["timeout"],

@@ -14,9 +14,11 @@ import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import IO, Any
+
+from ansible_collections.atlas.x509.plugins.module_utils._options import DEFAULT_BASE_URL
 
 
 class Turn:
@@ -46,11 +48,17 @@ class Turn:
 
 
 @contextmanager
-def turn(directory: str, arguments: dict[str, Any], task: str, host: str) -> Iterator[Turn]:
-    """Wait until it is this host's turn for this user. ``directory`` belongs to this run of Ansible alone."""
-    whose = json.dumps([str(arguments.get(name)) for name in ("base_url", "project_id", "username")])
-    path = os.path.join(directory, "atlas_user_cert-" + hashlib.sha256(whose.encode()).hexdigest()[:32])
+def turn(directory: str, arguments: Mapping[str, Any], environment: Mapping[str, str], task: str, host: str) -> Iterator[Turn]:
+    """Wait until it is this host's turn for this user. ``directory`` belongs to this run of Ansible alone, ``environment`` is the module's."""
+    path = os.path.join(directory, "atlas_user_cert-" + hashlib.sha256(_whose(arguments, environment).encode()).hexdigest()[:32])
     with open(path, "a+", encoding="utf-8") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         file.seek(0)
         yield Turn(file, task, host)
+
+
+def _whose(arguments: Mapping[str, Any], environment: Mapping[str, str]) -> str:
+    """Which user is meant, the same however it is said: one host may have from an option what another has from the environment."""
+    url = str(arguments.get("base_url") or environment.get("MONGODB_ATLAS_BASE_URL") or DEFAULT_BASE_URL)
+    project = str(arguments.get("project_id") or environment.get("MONGODB_ATLAS_PROJECT_ID") or "")
+    return json.dumps([url.strip().rstrip("/"), project, str(arguments.get("username"))])

@@ -16,10 +16,10 @@ ISSUED = {"changed": True, "decision": "issue"}
 WISH = {"force": True, "on_orphan": "reissue"}
 
 
-def take(folder, host, result, task="task", **more):
+def take(folder, host, result, task="task", environment=(), **more):
     """The arguments that this host's module gets in its turn, after which it returns this result."""
     arguments = {**ARGUMENTS, **WISH, **more}
-    with turn(str(folder), arguments, task, host) as mine:
+    with turn(str(folder), arguments, dict(environment), task, host) as mine:
         mine.restrain(arguments)
         mine.record(result)
     return {name: arguments[name] for name in WISH}
@@ -43,6 +43,21 @@ def test_only_an_issue_restrains_those_who_wait(tmp_path, result):
 def test_another_task_user_project_or_service_is_another_matter(tmp_path, other):
     take(tmp_path, "web1", dict(ISSUED))
     assert take(tmp_path, "web2", {}, **other) == WISH
+
+
+FROM_THE_ENVIRONMENT = {"MONGODB_ATLAS_PROJECT_ID": ARGUMENTS["project_id"], "MONGODB_ATLAS_BASE_URL": "https://example.com/"}
+
+
+@pytest.mark.parametrize("said", [{}, {"base_url": None}, {"project_id": ""}, {"base_url": None, "project_id": None}], ids=str)
+def test_it_does_not_matter_whether_an_option_or_the_environment_says_which_project_is_meant(tmp_path, said):
+    take(tmp_path, "web1", dict(ISSUED))
+    assert take(tmp_path, "web2", {}, environment=FROM_THE_ENVIRONMENT, **said) != WISH
+
+
+def test_hosts_whose_environment_names_another_project_are_another_matter(tmp_path):
+    take(tmp_path, "web1", dict(ISSUED), environment=FROM_THE_ENVIRONMENT, project_id=None)
+    other = {**FROM_THE_ENVIRONMENT, "MONGODB_ATLAS_PROJECT_ID": "64b7f0c2a1d3e4f5a6b7c8da"}
+    assert take(tmp_path, "web2", {}, environment=other, project_id=None) == WISH
 
 
 def test_the_same_host_may_issue_again_as_in_a_loop(tmp_path):
@@ -74,10 +89,10 @@ def test_nobody_has_a_turn_while_another_one_has(tmp_path):
     order = []
 
     def second():
-        with turn(str(tmp_path), ARGUMENTS, "task", "web2") as mine:
+        with turn(str(tmp_path), ARGUMENTS, {}, "task", "web2") as mine:
             order.append(mine.issuer)
 
-    with turn(str(tmp_path), ARGUMENTS, "task", "web1") as mine:
+    with turn(str(tmp_path), ARGUMENTS, {}, "task", "web1") as mine:
         thread = threading.Thread(target=second)
         thread.start()
         thread.join(0.2)
@@ -88,6 +103,6 @@ def test_nobody_has_a_turn_while_another_one_has(tmp_path):
 
 
 def test_a_turn_ends_when_the_module_fails_badly(tmp_path):
-    with pytest.raises(RuntimeError), turn(str(tmp_path), ARGUMENTS, "task", "web1"):
+    with pytest.raises(RuntimeError), turn(str(tmp_path), ARGUMENTS, {}, "task", "web1"):
         raise RuntimeError
     assert take(tmp_path, "web2", {}) == WISH
