@@ -154,6 +154,7 @@ def report(answer: Answer) -> Dict[str, Any]:
         dict(project_id=of.project_id, username=of.username, **_shown.listed(one, answer.now)) for of in answer.found for one in of.certificates
     ]
     return {
+        "msg": _sentence(answer),
         "certificates": certificates,
         "users": [_user(one, answer) for one in answer.found],
         "projects": [{"id": project_id, "name": name} for project_id, name in answer.projects.items()],
@@ -163,6 +164,22 @@ def report(answer: Answer) -> Dict[str, Any]:
         "requests": answer.progress.requests,
         "seconds_waited": round(answer.progress.waited, 1),
     }
+
+
+def _sentence(answer: Answer) -> str:
+    """The answer for somebody at a terminal: how one user stands, or who of many needs a look."""
+    count = sum(one.total for one in answer.found)
+    who = answer.found[0].username if len(answer.found) == 1 else "{0} users".format(len(answer.found))
+    parts = ["{0}: {1} unexpired certificate{2}".format(who, count or "no", "" if count == 1 else "s")]
+    without = [one.username for one in answer.found if not one.newest]
+    if without and len(answer.found) > 1:
+        parts.append("none for {0}".format(", ".join(without[:3]) + (" and {0} more".format(len(without) - 3) if len(without) > 3 else "")))
+    newest = [(one.newest.not_after, one.username) for one in answer.found if one.newest]
+    if newest:
+        not_after, username = min(newest)
+        what = "the newest" if len(answer.found) == 1 else "{0} first: its newest".format(username)
+        parts.append("{0} expires at {1} ({2} days left)".format(what, _time.iso(not_after), (not_after - answer.now) // _time.DAY))
+    return "; ".join(parts)
 
 
 def _user(one: Found, answer: Answer) -> Dict[str, Any]:

@@ -105,6 +105,11 @@ EXAMPLES = r"""
 
 RETURN = r"""
 ---
+msg:
+  description: How it stands, in one sentence.
+  returned: success
+  type: str
+  sample: "app: 1 unexpired certificate; the newest expires at 2027-02-22T08:00:00Z (91 days left)"
 certificates:
   description: The unexpired certificates, by user, the one issued last at the end.
   returned: success

@@ -83,6 +83,28 @@ def test_the_certificates_of_one_user_in_the_order_of_issue(fleet):
     assert {one["project_id"] for one in [*shown["certificates"], *shown["users"]]} == {DEMO_PROJECT}
 
 
+@pytest.mark.parametrize(
+    ("who", "sentence"),
+    [
+        ({"username": "app"}, "app: 3 unexpired certificates; the newest expires at … (79 days left)"),
+        ({"username": "bob"}, "bob: 1 unexpired certificate; the newest expires at … (19 days left)"),
+        ({"username": "new"}, "new: no unexpired certificates"),
+        ({}, "4 users: 6 unexpired certificates; none for new; bob first: its newest expires at … (19 days left)"),
+    ],
+    ids=str,
+)
+def test_one_sentence_says_how_it_stands(fleet, who, sentence):
+    assert re.sub(r"at \S+Z", "at …", report(fleet, **who)["msg"]) == sentence
+
+
+def test_the_sentence_names_three_of_those_who_have_none_and_how_many_more(atlas):
+    for number in range(5):
+        atlas.call(atlas.state.add_user, DEMO_PROJECT, f"user{number}")
+    names = [f"user{number}" for number in range(5)]
+    assert report(atlas, usernames=names)["msg"] == "5 users: no unexpired certificates; none for user0, user1, user2 and 2 more"
+    assert report(atlas, usernames=[])["msg"] == "0 users: no unexpired certificates"
+
+
 def test_what_is_shown_is_what_atlas_has(fleet):
     known = fleet.state.projects[DEMO_PROJECT].certificates["bob"][0]
     (shown,) = report(fleet, username="bob")["certificates"]
