@@ -14,8 +14,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).resolve().parents[2]
+import surroundings
 
 
 @pytest.fixture
@@ -27,21 +26,14 @@ def ansible(tmp_path):
     scratch = Path(tempfile.mkdtemp())
     (tmp_path / "ansible.cfg").touch()
 
-    # Nothing from outside: no credentials, no proxies, no ansible.cfg, no inventory.
     environment = {
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "links"),
-        "ANSIBLE_CONFIG": str(tmp_path / "ansible.cfg"),
+        **surroundings.clean(tmp_path / "ansible.cfg", home, scratch),
         "ANSIBLE_HOME": str(home / ".ansible"),
         "ANSIBLE_LOCALHOST_WARNING": "false",
         "ANSIBLE_NOCOWS": "true",
         "ANSIBLE_NOCOLOR": "true",
         "ANSIBLE_RETRY_FILES_ENABLED": "false",
         "ANSIBLE_DEPRECATION_WARNINGS": "false",
-        "HOME": str(home),
-        "LC_ALL": "C.UTF-8",
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "TMPDIR": str(scratch),
     }
 
     def run(program, *arguments, seconds=300, fails=False, **more_environment):

@@ -13,10 +13,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from ansible.parsing.vault import VaultLib, VaultSecret
+from documents import ROOT
 from fake_atlas import DEMO_PROJECT
 
 from leaks import stories
-from leaks.world import ROOT
 
 heavy = pytest.mark.heavy
 LOUD = {"ANSIBLE_VERBOSITY": "5", "ANSIBLE_DISPLAY_TRACEBACK": "always", "ANSIBLE_DIFF_ALWAYS": "true"}

@@ -19,13 +19,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import surroundings
 import yaml
 from fake_atlas import DEMO_PROJECT, FakeAtlas
 from fake_atlas.certificates import key_pem, leaf_key
 
 from .needles import Needles
 
-ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
 TALLY = "LEAKS_TALLY"
 """The environment variable that names the file for the numbers of this session, which its workers share."""
@@ -203,11 +203,8 @@ class World:
         return record
 
     def _environment(self) -> dict[str, str]:
-        """Nothing from outside: no credentials, no proxies, no ansible.cfg, no inventory."""
-        programs = [str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]
         return {
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "links"),
-            "ANSIBLE_CONFIG": str(self.inputs / "ansible.cfg"),
+            **surroundings.clean(self.inputs / "ansible.cfg", self.home, self.scratch),
             "ANSIBLE_HOME": str(self.home / ".ansible"),
             "ANSIBLE_REMOTE_TMP": str(self.home / "remote"),
             "ANSIBLE_LOCALHOST_WARNING": "false",
@@ -224,12 +221,7 @@ class World:
             "ANSIBLE_LOG_PATH": str(self.scratch / "ansible.log"),
             "ANSIBLE_CACHE_PLUGIN": "jsonfile",
             "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(self.scratch / "facts"),
-            "HOME": str(self.home),
-            "LC_ALL": "C.UTF-8",
-            "PATH": os.pathsep.join(programs),
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(HERE / "hooks"),
-            "TMPDIR": str(self.scratch),
             **self.more,
         }
 
