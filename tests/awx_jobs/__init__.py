@@ -31,7 +31,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CREDENTIAL_TYPES = ROOT / "awx" / "credential_types"
 UID = 4711
 """No user of this machine; an execution environment has one that is in no image either."""
-SECONDS = 300
+SECONDS = 900
+"""How long a job may take on a machine that has other things to do too; nothing is measured by it."""
 
 
 @functools.cache

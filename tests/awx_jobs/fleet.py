@@ -14,10 +14,11 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import surroundings
 from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PROJECT, FakeAtlas, UserCertificate
 
-from . import ROOT, Controller, Job
+from . import Controller, Job
 
 
 class Awx(Controller):
@@ -46,6 +47,10 @@ class Awx(Controller):
                 "user_cert_path": str(host / "mongodb.pem"),
             }
 
+    def sudo_was_called(self) -> bool:
+        """Whether anything on this controller asked for more rights than a job has."""
+        return (self.folder / "sudo" / "called").exists()
+
     def serials(self) -> dict[str, str]:
         """What each host holds: its serial number, or the state of the file when it is no pair."""
         looks = {name: _pem.look_at(variables["user_cert_path"]) for name, variables in self.inventory.items()}
@@ -73,6 +78,16 @@ class Awx(Controller):
             assert "PRIVATE KEY" not in kept
 
 
+def _without_sudo(folder: Path) -> Path:
+    """The directory of a sudo that helps nobody, and remembers that it was asked."""
+    place = folder / "sudo"
+    place.mkdir(mode=0o777)
+    place.chmod(0o777)
+    (place / "sudo").write_text(f"#!/bin/sh\n: >{place}/called\nexit 1\n")
+    (place / "sudo").chmod(0o755)
+    return place
+
+
 @contextlib.contextmanager
 def fleet() -> Iterator[Awx]:
     """An AWX without hosts and credentials, and its service."""
@@ -81,15 +96,8 @@ def fleet() -> Iterator[Awx]:
     folder.chmod(0o755)
     (folder / "tmp").mkdir()
     (folder / "ansible.cfg").touch()
-    environment = {
-        "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "links"),
-        "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
-        "HOME": str(folder / "nowhere"),
-        "LC_ALL": "C.UTF-8",
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "TMPDIR": str(folder / "tmp"),
-    }
+    environment = surroundings.clean(folder / "ansible.cfg", folder / "nowhere", folder / "tmp")
+    environment["PATH"] = f"{_without_sudo(folder)}{os.pathsep}{environment['PATH']}"
     try:
         with FakeAtlas() as atlas:
             yield Awx(folder, environment, atlas)

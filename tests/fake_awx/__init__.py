@@ -19,15 +19,18 @@ from urllib.parse import parse_qsl, urlsplit
 from . import rules
 
 TOKEN = "awx-token-of-nobody"
-_PREFIX = "/api/v2/"
 _ASSOCIATIONS = {"credentials": "credentials", "notification_templates_error": "notification_templates"}
 
 
 class FakeAwx:
-    """``with FakeAwx(playbooks) as awx``: ``awx.url``, ``awx.items[kind]`` by id, ``awx.writes`` as (method, path)."""
+    """``with FakeAwx(playbooks) as awx``: ``awx.url``, ``awx.items[kind]`` by id, ``awx.writes`` as (method, path).
 
-    def __init__(self, playbooks: list[str]) -> None:
+    ``prefix`` is another one behind the gateway of Automation Platform 2.5 and later.
+    """
+
+    def __init__(self, playbooks: list[str], prefix: str = "/api/v2/") -> None:
         self.playbooks = playbooks
+        self.prefix = prefix
         self.items: dict[str, dict[int, dict[str, Any]]] = {kind: {} for kind in rules.KINDS}
         self.surveys: dict[int, dict[str, Any]] = {}
         self.associated: dict[tuple[int, str], list[int]] = {}
@@ -115,7 +118,7 @@ class FakeAwx:
         return [self._shown(kind, number) for number, item in self.items[kind].items() if fits(item)]
 
     def _shown(self, kind: str, number: int) -> dict[str, Any]:
-        url = f"{_PREFIX}{kind}/{number}/"
+        url = f"{self.prefix}{kind}/{number}/"
         related = {"survey_spec": f"{url}survey_spec/", "update": f"{url}update/"}
         summary = {"current_update": {"id": number}} if kind == "projects" else {}
         shown = rules.with_hidden_secrets(self, kind, self.items[kind][number])
@@ -134,10 +137,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or "{}")
         if self.headers.get("Authorization") != f"Bearer {TOKEN}":
             status, document = 401, {"detail": "Authentication credentials were not provided."}
-        elif not target.path.startswith(_PREFIX) or not target.path.endswith("/"):
+        elif not target.path.startswith(self.awx.prefix) or not target.path.endswith("/"):
             status, document = 404, {"detail": "Not found."}
         else:
-            status, document = self.awx.answer(self.command, target.path.removeprefix(_PREFIX), dict(parse_qsl(target.query)), body)
+            status, document = self.awx.answer(self.command, target.path.removeprefix(self.awx.prefix), dict(parse_qsl(target.query)), body)
         content = b"" if document is None else json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")

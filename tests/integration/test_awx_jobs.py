@@ -6,8 +6,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -17,7 +19,7 @@ from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEM
 pytest.importorskip("ansible_runner", reason="needs ansible-runner")
 pytest.importorskip("awx_plugins.interfaces", reason="needs AWX's injector, which needs Python 3.11 or newer")
 
-from awx_jobs import UID, as_another_user, until
+from awx_jobs import ROOT, UID, as_another_user, until
 from awx_jobs.fleet import fleet
 
 API_KEY = {"public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
@@ -33,6 +35,17 @@ ANSWERS = {
     "user_cert_max_unexpired": "",
     "user_cert_backup": "true",
 }
+
+
+WHAT_GOES_WRONG = re.findall(r"^\| (`.+) \| .+ \|$", (ROOT / "docs" / "awx.md").read_text(), re.MULTILINE)
+
+
+def assert_is_in_the_guide(output, beginning):
+    """What the job said is what docs/awx.md quotes: `…` there stands for what differs."""
+    quoted = [message for row in WHAT_GOES_WRONG for message in re.findall(r"`([^`]+)`", row) if message.startswith(beginning)]
+    assert quoted, f"docs/awx.md has no message that begins with {beginning!r}"
+    pattern = "[^\n]*?".join(re.escape(piece.strip()) for piece in quoted[0].split("…"))
+    assert re.search(pattern, output), f"{quoted[0]}\nis not what the job said:\n{output}"
 
 
 @pytest.fixture
@@ -64,7 +77,16 @@ def test_jobs_with_a_home_of_their_own_issue_once_then_change_nothing_then_serve
         assert (awx.folder / "hosts" / "web1" / "mongodb.pem").stat().st_uid == UID != os.geteuid()
     results = [event["event_data"]["res"] for event in third.events if event["event"] == "runner_on_ok"]
     named = [value for result in results for value in _values(result, "serial_number")]
-    assert named and set(named) == {serial}, "a serial number is a string: JavaScript rounds what is above 2^53"
+    assert named and set(named) == {serial}, "a serial number is a string"
+    assert [number for job in (first, second, third) for number in _numbers(job.events) if abs(number) > 2**53] == [], "JavaScript rounds them"
+    assert not awx.sudo_was_called()
+
+
+def _numbers(document):
+    """Every integer, at any depth."""
+    if isinstance(document, (dict, list)):
+        return [found for value in (document.values() if isinstance(document, dict) else document) for found in _numbers(value)]
+    return [document] if isinstance(document, int) else []
 
 
 def _values(document, key):
@@ -113,7 +135,82 @@ def test_a_job_that_means_no_host_is_not_a_success(awx):
     job = awx.run("keep_certificates", {**ANSWERS, "certificate_hosts": "webb"})
 
     assert job.status == "failed"
-    assert "certificate_hosts: 'webb' matches no host of the inventory" in job.output
+    assert_is_in_the_guide(job.output, "certificate_hosts")
+
+
+@pytest.mark.heavy
+def test_the_strings_of_a_survey_mean_what_they_say(awx):
+    """None of them is what the role does by itself, so that one that was passed over would be noticed."""
+    awx.with_account().add("web1")
+    months = awx.run("keep_certificates", {**ANSWERS, "user_cert_months_until_expiration": "1"})
+    assert months.hosts == {"web1": "changed"}, months.output
+    (certificate,) = awx.certificates()
+    assert certificate.not_after - certificate.created_at < dt.timedelta(days=32)
+
+    awx.atlas.call(awx.atlas.state.change_settings, clock_shift=3600)
+    rotate = {**ANSWERS, "user_cert_rotate_before": (certificate.created_at + dt.timedelta(minutes=90)).isoformat()}
+    full = awx.run("keep_certificates", {**rotate, "user_cert_max_unexpired": "1"})
+    assert full.hosts == {"web1": "failed"}
+    assert "max_unexpired is 1" in full.output
+
+    backup = awx.run("keep_certificates", {**rotate, "user_cert_backup": "true", "user_cert_renew_before": "36h"})
+    assert backup.hosts == {"web1": "changed"}, backup.output
+    assert len(list((awx.folder / "hosts" / "web1").iterdir())) == 2, "the certificate and the one before"
+
+
+@pytest.mark.heavy
+def test_what_is_wrong_with_a_survey_or_an_environment_is_said_as_the_guide_quotes_it(awx):
+    awx.add("web1")
+    nobody = awx.run("keep_certificates", ANSWERS)
+    assert_is_in_the_guide(nobody.output, "no credentials")
+
+    awx.with_account()
+    span = awx.run("keep_certificates", {**ANSWERS, "user_cert_renew_before": "30 days"})
+    assert_is_in_the_guide(span.output, "renew_before: '30 days'")
+    mount = awx.folder / "mount"
+    mount.mkdir(mode=0o555)  # not made for the user of the jobs
+    shut = awx.run("keep_certificates", {**ANSWERS, "user_cert_parking_dir": f"{mount}/atlas_x509"})
+    assert_is_in_the_guide(shut.output, "path: the directory …")
+    awx.atlas.fault("status", status=403, errorCode="IP_ADDRESS_NOT_ON_ACCESS_LIST", parameters=["203.0.113.7"], times=None)
+    address = awx.run("keep_certificates", ANSWERS)
+    assert_is_in_the_guide(address.output, "the address 203.0.113.7")
+
+    assert {job.hosts["web1"] for job in (nobody, span, shut, address)} == {"failed"}
+    assert awx.issued() == []
+
+
+@pytest.mark.heavy
+def test_a_schedule_may_not_reissue_and_somebody_may(awx):
+    """AWX tells every job how it was launched."""
+    awx.with_account().add("web1")
+    awx.atlas.call(awx.atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=80)
+    answers = {**ANSWERS, "user_cert_on_orphan": "reissue"}
+
+    night = awx.run("keep_certificates", {**answers, "awx_job_launch_type": "scheduled"})
+    assert night.status == "failed"
+    assert_is_in_the_guide(night.output, "user_cert_on_orphan: a schedule")
+    assert awx.issued() == []
+    assert awx.run("keep_certificates", {**answers, "awx_job_launch_type": "manual"}).status == "successful"
+    assert len(awx.issued()) == 1
+    kept = awx.run("keep_certificates", {**ANSWERS, "awx_job_launch_type": "scheduled"})
+    assert kept.hosts == {"web1": "ok"}, kept.output
+
+
+@pytest.mark.heavy
+def test_a_slice_cannot_ask_the_hosts_of_the_others_and_refuses_rather_than_issue_a_second(awx):
+    awx.with_account().add("web1", "web2")
+    whole = awx.inventory
+    awx.inventory = {"web1": whole["web1"]}  # AWX gives the inventory script of a slice its own hosts only
+    assert awx.run("keep_certificates", ANSWERS).hosts == {"web1": "changed"}
+
+    awx.inventory = {"web2": whole["web2"]}
+    second = awx.run("keep_certificates", ANSWERS)
+    assert second.hosts == {"web2": "failed"}, second.output
+    assert_is_in_the_guide(second.output, "Atlas lists 1 unexpired certificate")
+
+    awx.inventory = whole
+    assert awx.run("keep_certificates", ANSWERS).hosts == {"web1": "ok", "web2": "changed"}
+    assert len(awx.issued()) == 1
 
 
 @pytest.mark.heavy
@@ -161,6 +258,7 @@ def test_a_job_killed_between_issuing_and_placing_leaves_an_orphan_and_the_next_
     told = awx.run("keep_certificates", ANSWERS)
     assert told.hosts == {"web1": "failed", "web2": "failed"}
     assert lost in told.output and "on_orphan: reissue" in told.output and "PEM back" in told.output
+    assert_is_in_the_guide(told.output, "Atlas lists 1 unexpired certificate")
     assert awx.issued() == [lost]
 
     again = awx.run("keep_certificates", {**ANSWERS, "user_cert_on_orphan": "reissue"})

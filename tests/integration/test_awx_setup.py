@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import ast
+import contextlib
+import json
 import os
 import re
 from pathlib import Path
@@ -55,7 +57,9 @@ def test_the_survey_keeps_the_rules_of_awx_and_asks_for_variables_that_exist():
     options = yaml.safe_load((ROOT / "roles" / "user_cert" / "meta" / "argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
 
     assert rules.survey_problem(SURVEY) is None
-    assert {question["variable"] for question in SURVEY["spec"]} - set(options) == {"certificate_hosts"}
+    asked = {question["variable"] for question in SURVEY["spec"]}
+    assert asked - set(options) == {"certificate_hosts"}
+    assert asked >= {f"user_cert_{name}" for name in ("username", "renew_before", "rotate_before", "on_orphan")}
     assert {question["variable"]: question["choices"] for question in SURVEY["spec"] if question["type"] == "multiplechoice"} == {
         "user_cert_on_orphan": ["fail", "reissue"],
         "user_cert_on_foreign": ["fail", "replace"],
@@ -96,8 +100,9 @@ def test_the_settings_name_playbooks_that_exist_and_variables_of_the_role():
 @pytest.mark.heavy
 def test_every_argument_is_one_that_the_modules_of_awx_awx_have():
     (play,) = yaml.safe_load(PLAYBOOK.read_text())
-    for task in play["tasks"]:
-        (module,) = (name for name in task if name.startswith("awx.awx."))
+    calls = [(task, name) for task in play["tasks"] for name in task if name.startswith("awx.awx.")]
+    assert len(calls) == len(play["tasks"]) - 1, "all but the one that looks through the settings"
+    for task, module in calls:
         spec = argument_spec(module)
         unknown = set(task[module]) - set(spec)
         assert not unknown, f"{module}: {unknown}"
@@ -118,12 +123,7 @@ def argument_spec(module):
 @needs_awx
 @pytest.mark.heavy
 def test_awx_is_set_up_once_and_a_second_run_changes_nothing(ansible):
-    with FakeAwx([f"playbooks/{path.name}" for path in (ROOT / "playbooks").glob("*.yml")]) as awx:
-        organization = awx.add("organizations", name="Default")
-        awx.add("inventories", name="Production", organization=organization)
-        machine = awx.add("credential_types", name="Machine", kind="ssh")
-        awx.add("credentials", name="Production hosts", organization=organization, credential_type=machine)
-
+    with somebodys_awx() as awx:
         first = set_up(ansible, awx)
         assert int(first[0]) > 0
         keep = awx.named("job_templates", "Keep MongoDB certificates")
@@ -149,13 +149,62 @@ def test_awx_is_set_up_once_and_a_second_run_changes_nothing(ansible):
                                               '"rrule": "DTSTART;TZID=UTC:20260101T080000 RRULE:FREQ=DAILY;INTERVAL=1"}}')[0]) == 1
 
 
-def set_up(ansible, awx, *arguments):
+@needs_awx
+@pytest.mark.heavy
+def test_behind_the_gateway_of_automation_platform_one_more_variable_says_where_the_controller_is(ansible):
+    variable, prefix = "CONTROLLER_OPTIONAL_API_URLPATTERN_PREFIX", "/api/controller/"
+    assert f"`{variable}={prefix}`" in (ROOT / "docs" / "awx.md").read_text()
+    with somebodys_awx(f"{prefix}v2/") as awx:
+        assert int(set_up(ansible, awx, **{variable: prefix})[0]) > 0
+        assert len(awx.items["schedules"]) == 2
+
+
+REISSUE = {"awx_keep": {**yaml.safe_load(SETTINGS.read_text())["awx_keep"], "answers": {"user_cert_on_orphan": "reissue"}}}
+
+
+@needs_awx
+@pytest.mark.heavy
+@pytest.mark.parametrize(
+    ("environment", "variables", "words"),
+    [
+        ({"MONGODB_ATLAS_CLIENT_SECRET": ""}, {}, "awx_atlas_credential: client_secret is empty"),
+        ({"CONTROLLER_HOST": ""}, {}, "CONTROLLER_HOST is not set"),
+        ({}, REISSUE, "awx_keep: user_cert_on_orphan: reissue would issue at every run"),
+    ],
+)
+def test_settings_that_would_do_harm_at_night_are_refused_before_anything_is_made(ansible, environment, variables, words):
+    with somebodys_awx() as awx:
+        output = run_set_up(ansible, awx, "-e", json.dumps(variables), fails=True, **environment)
+        assert awx.writes == []
+    assert words in output and "Nothing was changed in AWX" in output
+
+
+@contextlib.contextmanager
+def somebodys_awx(prefix="/api/v2/"):
+    """What an administrator has who begins."""
+    with FakeAwx([f"playbooks/{path.name}" for path in (ROOT / "playbooks").glob("*.yml")], prefix) as awx:
+        organization = awx.add("organizations", name="Default")
+        awx.add("inventories", name="Production", organization=organization)
+        machine = awx.add("credential_types", name="Machine", kind="ssh")
+        awx.add("credentials", name="Production hosts", organization=organization, credential_type=machine)
+        yield awx
+
+
+def set_up(ansible, awx, *arguments, **environment):
     """Run the playbook; (changed, unreachable, failed)."""
+    return RECAP.search(run_set_up(ansible, awx, *arguments, **environment)).groups()
+
+
+def run_set_up(ansible, awx, *arguments, fails=False, **environment):
+    """Run the playbook as docs/awx.md has it."""
     collections = os.pathsep.join([str(ROOT / ".build" / "links"), str(AWX)])
-    output = ansible(
-        "ansible-playbook", "atlas.x509.awx_setup", "-e", f"@{SETTINGS}", *arguments,
-        ANSIBLE_COLLECTIONS_PATH=collections, CONTROLLER_HOST=awx.url, CONTROLLER_OAUTH_TOKEN=TOKEN,
-        MONGODB_ATLAS_CLIENT_ID="mdb_sa_id_0123456789abcdef01234567", MONGODB_ATLAS_CLIENT_SECRET="mdb_sa_sk_secret-of-nobody",
-    )
+    given = {
+        "ANSIBLE_COLLECTIONS_PATH": collections,
+        "CONTROLLER_HOST": awx.url,
+        "CONTROLLER_OAUTH_TOKEN": TOKEN,
+        "MONGODB_ATLAS_CLIENT_ID": "mdb_sa_id_0123456789abcdef01234567",
+        "MONGODB_ATLAS_CLIENT_SECRET": "mdb_sa_sk_secret-of-nobody",
+    }
+    output = ansible("ansible-playbook", "atlas.x509.awx_setup", "-e", f"@{SETTINGS}", *arguments, fails=fails, **{**given, **environment})
     assert "mdb_sa_sk_secret-of-nobody" not in output
-    return RECAP.search(output).groups()
+    return output

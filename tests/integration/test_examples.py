@@ -33,6 +33,7 @@ NOT_RUN = {
     "make benchmark-audit": "it takes minutes on an idle machine",
     "make benchmark-role": "it takes half an hour on an idle machine",
     ".venv/bin/nox ": "it takes minutes or hours",
+    "cp ": "it copies what test_awx_setup.py sets AWX up from",
     "ansible-builder ": "it builds an image; test_execution_environment.py goes as far as one can without",
     "podman ": "it pushes an image",
     "ansible-playbook atlas.x509.awx_setup ": "test_awx_setup.py runs it with an AWX",
