@@ -9,6 +9,7 @@ import os
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible_collections.atlas.x509.plugins.plugin_utils._refusal import is_controller, wrong_machine, wrong_strategy, wrong_user, wrong_wait
+from ansible_collections.atlas.x509.plugins.plugin_utils._source import hide_source
 from ansible_collections.atlas.x509.plugins.plugin_utils._turn import turn
 
 
@@ -20,6 +21,7 @@ class ActionModule(ActionBase):
 
     def run(self, tmp=None, task_vars=None):
         result = super().run(tmp, task_vars)
+        hide_source(self._task)
         reason = self.refusal(task_vars)
         if reason:
             return dict(result, failed=True, msg=reason)

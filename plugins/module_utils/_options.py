@@ -40,7 +40,9 @@ SPEC = {
     "login_dir": {"type": "path"},
 }  # type: Dict[str, Dict[str, Any]]
 
-_HIDDEN = {name for option, spec in SPEC.items() if spec.get("no_log") for name in [option] + spec.get("aliases", [])}
+SECRET_NAMES = frozenset(name for option, spec in SPEC.items() if spec.get("no_log") for name in [option] + spec.get("aliases", []))
+"""The options that hold a secret, by every name that they have."""
+
 DEFAULT_BASE_URL = "https://cloud.mongodb.com"
 _ENVIRONMENT = {
     "access_token": ("MONGODB_ATLAS_ACCESS_TOKEN",),
@@ -144,7 +146,7 @@ def _credentials(options: Mapping[str, Any], environment: Mapping[str, str]) -> 
             "client_id, public_api_key: both a service account and an API key are given; give one of them (a token may stand beside either)"
         )
     found = {name: next((environment[key] for key in keys if environment.get(key)), "") for name, keys in _ENVIRONMENT.items()}
-    public = {name: value for name, value in options.items() if isinstance(value, str) and name not in _HIDDEN}
+    public = {name: value for name, value in options.items() if isinstance(value, str) and name not in SECRET_NAMES}
     for name, value in given.items():
         flaw = _flaw(value, public) if value and SPEC[name].get("no_log") else None
         if flaw:

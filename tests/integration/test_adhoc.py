@@ -7,16 +7,22 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import socket
 import stat
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, FakeAtlas
 from ssh_hosts import SshHosts, missing
+from surroundings import COLLECTIONS
 
+ROOT = Path(__file__).resolve().parents[2]
+MORE_COLLECTIONS = Path(os.environ.get("AWX_COLLECTIONS", ROOT / ".build" / "awx" / "collections"))
+JSON_CALLBACK = MORE_COLLECTIONS / "ansible_collections" / "ansible" / "posix" / "plugins" / "callback" / "json.py"
 ACCOUNT = {"MONGODB_ATLAS_CLIENT_ID": DEMO_CLIENT_ID, "MONGODB_ATLAS_CLIENT_SECRET": DEMO_CLIENT_SECRET}
 HERE = {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}
 ON_THE_CONTROLLER = {"delegate_to": "localhost", "run_once": True}
@@ -195,20 +201,43 @@ def test_sixty_applications_of_the_role_need_one_login_and_not_sixty(shell):
 def test_a_list_is_readable_fits_on_a_line_and_can_be_piped(shell):
     for days in (80, 10):  # issued in this order: what is listed first at Atlas is not the newest
         shell.atlas.call(shell.atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=days)
-    output = shell.ad_hoc("atlas_user_cert_info", "usernames=app,app", "-o", "-t", "out")
+    shell.atlas.call(shell.atlas.state.add_user, DEMO_PROJECT, "late")
+    output = shell.ad_hoc("atlas_user_cert_info", "usernames=app,late", "-o", "-t", "out")
     (line,) = [line for line in output.splitlines() if line.startswith("localhost | SUCCESS => ")]
-    assert len(line) < 1300, "two certificates and their user"
+    assert len(line) < 1600, "two certificates and two users"
     result = json.loads(line.partition(" => ")[2])
     assert [one["days_left"] for one in result["certificates"]] == [9, 79]
-    assert result["users"][0]["days_left"] == 79
-    assert result["users"][0]["count"] == 2
+    assert [(one["username"], one["count"], one["days_left"]) for one in result["users"]] == [("app", 2, 79), ("late", 0, None)]
     (file,) = (shell.folder / "out").iterdir()
     kept = json.loads(file.read_text())
     assert (file.name, kept["certificates"], kept["users"]) == ("localhost", result["certificates"], result["users"])
 
     output = shell.ad_hoc("atlas_user_cert_info", "username=app", ANSIBLE_CALLBACK_RESULT_FORMAT="yaml")
     assert re.search(r"^ +days_left: 9$(.|\n)*^ +days_left: 79$", output, re.MULTILINE), "readable, the newest last"
+    assert re.search(r"msg: .?app: 2 unexpired certificates; the newest expires at \S+Z \(79 days left\)", re.sub(r"\s+", " ", output))
     assert shell.tokens() == (2, 2)
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(not JSON_CALLBACK.exists(), reason="needs the collection ansible.posix: make adhoc")
+def test_the_json_callback_gives_json_from_beginning_to_end_and_no_secret(shell):
+    callback = {
+        "ANSIBLE_COLLECTIONS_PATH": os.pathsep.join(map(str, (COLLECTIONS, MORE_COLLECTIONS))),
+        "ANSIBLE_LOAD_CALLBACK_PLUGINS": "true",
+        "ANSIBLE_STDOUT_CALLBACK": "ansible.posix.json",
+        "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",  # the test reads both outputs as one
+    }
+
+    def result_of(*words, **more):
+        (play,) = json.loads(shell.ad_hoc(*words, **callback, **more))["plays"]
+        return play["tasks"][0]["hosts"]["localhost"]
+
+    issued = result_of("atlas_user_cert", f"username=app path={shell.folder}/mongodb.pem client_id={DEMO_CLIENT_ID} client_secret={DEMO_CLIENT_SECRET}", "-D")
+    assert issued["changed"] and issued["decision"] == "issue"
+    listed = result_of("atlas_user_cert_info", "username=app")
+    assert listed["certificates"][-1]["serial_number"] == issued["certificate"]["serial_number"]
+    refused = result_of("atlas_user_cert_info", "username=nobody-of-that-name", fails=True)
+    assert refused["failed"] and "there is no database user" in refused["msg"]
 
 
 def test_one_line_keeps_a_certificate_and_check_mode_says_the_same(shell):
@@ -222,9 +251,11 @@ def test_one_line_keeps_a_certificate_and_check_mode_says_the_same(shell):
     for output, there in ((said, "(issued by Atlas in the real run)"), (done, str(serial))):
         assert f"+serial_number: {there}\n" in output
         assert "+reason: none_unexpired" in output
-        assert "localhost | CHANGED => " in output
-        assert '"decision": "issue"' in output
-        assert "because Atlas lists no unexpired certificate" in output
+    foreseen, true = (json.loads(output.partition("localhost | CHANGED => ")[2]) for output in (said, done))
+    same = {"changed", "decision", "reason", "path", "orphaned", "superseded"}
+    assert {name: foreseen[name] for name in same} == {name: true[name] for name in same}
+    assert foreseen["msg"] == "app: would issue a certificate, because Atlas lists no unexpired certificate"
+    assert true["msg"].startswith(foreseen["msg"].replace("would issue a certificate", f"issued certificate {serial}"))
     again = shell.ad_hoc("atlas_user_cert", words, "-C", "-D")
     assert "localhost | SUCCESS => " in again
     assert "serial_number:" not in again
@@ -293,6 +324,26 @@ def test_by_mistake_against_a_group_of_hosts_it_is_refused_and_nobody_is_even_ca
     assert shell.atlas.state.counters.requests == 0
 
 
+@pytest.mark.heavy
+def test_what_ansible_shows_of_a_line_or_a_playbook_that_failed_holds_no_secret(shell):
+    """ansible-core 2.19 and later show the source of a task that fails: so with the secret in front, and on one line, and just before the task."""
+    secret = "mdb_sa_sk_0f-Nobody"
+    account = {"client_secret": secret, "client_id": DEMO_CLIENT_ID}
+    words = " ".join(f"{name}={value}" for name, value in account.items())
+    said = [
+        shell.ad_hoc("atlas_user_cert_info", words, fails=True),
+        shell.ad_hoc("atlas_user_cert_info", words, "-i", "somewhere,", hosts="somewhere", fails=True),
+    ]
+    inline = f"- hosts: localhost\n  gather_facts: false\n  tasks:\n    - atlas.x509.atlas_login: {json.dumps(account)}\n"
+    before = "- hosts: localhost\n  gather_facts: false\n  module_defaults:\n    group/atlas.x509.atlas:\n"
+    before += f"      client_id: {DEMO_CLIENT_ID}\n      client_secret: {secret}\n  tasks:\n    - atlas.x509.atlas_user_cert_info:\n"
+    for number, text in enumerate((inline, before)):
+        (shell.folder / f"{number}.yml").write_text(text)
+        said.append(shell.run("ansible-playbook", f"{number}.yml", fails=True))
+    assert ["does not know this service account" in output for output in said] == [True, False, True, True]
+    assert [output for output in said if secret[:14] in output] == []
+
+
 ALL_AT_ONCE = {"atlas.x509.atlas_user_cert": {"username": "app", "path": "{{ folder }}/{{ file | default(inventory_hostname) }}.pem"}}
 
 
@@ -313,6 +364,21 @@ def test_hosts_that_are_this_machine_get_one_certificate_and_not_one_each(shell,
     assert len(list(shell.folder.glob("*.pem"))) == 1
     assert len(re.findall(r": ok=1 ", output)) == outcome["ok"]
     assert len(re.findall(r"and it does not issue one for each host: write run_once: true", output)) >= outcome["failed"]
+
+
+@pytest.mark.heavy
+def test_hosts_that_are_this_machine_with_a_project_each_get_one_certificate_for_each_project(shell):
+    """Their environment says which project is meant, and in each there is a certificate already, whose key nobody holds."""
+    other = shell.atlas.call(shell.atlas.state.add_project, None, "billing").project_id
+    shell.atlas.call(shell.atlas.state.add_user, other, "app")
+    for project in (DEMO_PROJECT, other):
+        shell.atlas.call(shell.atlas.state.add_certificate, project, "app", days_left=80)
+    which = {"MONGODB_ATLAS_PROJECT_ID": f"{{{{ '{other}' if inventory_hostname == 'web3' else '{DEMO_PROJECT}' }}}}"}
+    ask = {**ALL_AT_ONCE["atlas.x509.atlas_user_cert"], "force": True, "path": f"{shell.folder}/{{{{ inventory_hostname }}}}.pem"}
+    task = {"name": "Ask", "atlas.x509.atlas_user_cert": ask, "environment": which}
+    output = shell.play([task], "-f", "3", hosts=["web1", "web2", "web3"], fails=True)
+    issued = [entry.project_id for entry in shell.atlas.state.journal if entry.issued]
+    assert sorted(issued) == sorted([DEMO_PROJECT, other]), output
 
 
 @pytest.mark.heavy
@@ -340,7 +406,7 @@ def test_what_nobody_waits_for_does_not_issue_for_several_hosts(shell):
 @pytest.mark.heavy
 @pytest.mark.skipif(missing() is not None, reason=f"hosts over SSH: {missing()}")
 def test_a_task_can_be_delegated_to_a_bastion_on_purpose_and_logs_in_there_by_itself(shell):
-    with SshHosts(shell.folder / "ssh", ["bastion"], network=34) as hosts:
+    with SshHosts(shell.folder / "ssh", ["bastion"], network=43) as hosts:
         (shell.folder / "bastion.yml").write_text(yaml.safe_dump({"all": {"hosts": hosts.inventory}}))
         there = {"delegate_to": "bastion", "run_once": True}
         account = {"client_id": DEMO_CLIENT_ID, "client_secret": DEMO_CLIENT_SECRET, "base_url": shell.atlas.url, "project_id": DEMO_PROJECT}

@@ -119,6 +119,7 @@ def test_an_api_key_reports_what_expires_and_the_job_fails_so_that_somebody_is_t
     assert "late: no unexpired certificate" in due.output, "what has expired is no reason to be quiet"
     assert "app: 10 days left" in due.output
     assert "expires within 14 days: late, app" in due.output
+    assert_is_in_the_guide(due.output, "these users have no")
     awx.assert_nothing_leaked(due)
 
     unread = awx.run("report_expiry", {"report_days": "5", "report_users": "app, nobody-of-that-name"})
@@ -161,7 +162,9 @@ def test_the_strings_of_a_survey_mean_what_they_say(awx):
 @pytest.mark.heavy
 def test_what_is_wrong_with_a_survey_or_an_environment_is_said_as_the_guide_quotes_it(awx):
     awx.add("web1")
-    nobody = awx.run("keep_certificates", ANSWERS)
+    nowhere = awx.run("keep_certificates", ANSWERS)
+    assert_is_in_the_guide(nowhere.output, "project_id: missing")
+    nobody = awx.run("keep_certificates", {**ANSWERS, "user_cert_project_id": DEMO_PROJECT})
     assert_is_in_the_guide(nobody.output, "no credentials")
 
     awx.with_account()
@@ -169,13 +172,18 @@ def test_what_is_wrong_with_a_survey_or_an_environment_is_said_as_the_guide_quot
     assert_is_in_the_guide(span.output, "renew_before: '30 days'")
     mount = awx.folder / "mount"
     mount.mkdir(mode=0o555)  # not made for the user of the jobs
-    shut = awx.run("keep_certificates", {**ANSWERS, "user_cert_parking_dir": f"{mount}/atlas_x509"})
-    assert_is_in_the_guide(shut.output, "path: the directory …")
+    if as_another_user() or os.geteuid():
+        shut = awx.run("keep_certificates", {**ANSWERS, "user_cert_parking_dir": f"{mount}/atlas_x509"})
+        assert_is_in_the_guide(shut.output, "path: the directory …")
     awx.atlas.fault("status", status=403, errorCode="IP_ADDRESS_NOT_ON_ACCESS_LIST", parameters=["203.0.113.7"], times=None)
     address = awx.run("keep_certificates", ANSWERS)
     assert_is_in_the_guide(address.output, "the address 203.0.113.7")
+    awx.credentials.clear()
+    awx.credential("service_account", client_id=DEMO_CLIENT_ID, client_secret="mdb_sa_sk_of-last-Year", project_id=DEMO_PROJECT, base_url=awx.atlas.url)
+    stale = awx.run("keep_certificates", ANSWERS)
+    assert_is_in_the_guide(stale.output, "Atlas does not know this service account")
 
-    assert {job.hosts["web1"] for job in (nobody, span, shut, address)} == {"failed"}
+    assert {job.hosts["web1"] for job in (nowhere, nobody, span, address, stale)} == {"failed"}
     assert awx.issued() == []
 
 
