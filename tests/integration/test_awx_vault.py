@@ -132,7 +132,10 @@ def test_nothing_is_issued_when_the_store_would_not_take_it(awx, store):
     nobody = awx.run("vault_kv", ANSWERS)
     assert "secret/data/mongodb/app cannot be read (HTTP -1" in nobody.output
 
-    assert [job.status for job in (reader, stranger, nobody)] == ["failed"] * 3
+    night = awx.run("vault_kv", {**ANSWERS, "user_cert_on_orphan": "reissue", "awx_job_launch_type": "scheduled"})
+    assert "a schedule may not say 'reissue'" in night.output
+
+    assert [job.status for job in (reader, stranger, nobody, night)] == ["failed"] * 4
     assert awx.issued() == []
     awx.assert_nothing_leaked(reader, stranger, nobody)
 
