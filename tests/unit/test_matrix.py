@@ -57,6 +57,16 @@ def test_the_lowest_versions_that_are_promised_are_the_ones_that_the_matrix_test
         assert f'"{name}{bound}"' in README
 
 
+def test_one_command_runs_all_pairs_and_continuous_integration_the_oldest_and_the_newest():
+    sessions = (ROOT / "noxfile.py").read_text()
+    assert "for core, python in PAIRS" in sessions
+    assert 'tags=["ends"] if (core, python) in (OLDEST, NEWEST)' in sessions
+    assert "\nrun make test\n" in (ROOT / ".ci" / "run").read_text()
+    assert "\nrun .venv/bin/nox -t ends -- " in (ROOT / ".ci" / "run").read_text()
+    for target in re.findall(r"(?<=[ =])tests/\S+", (ROOT / ".ci" / "run").read_text()):
+        assert (ROOT / target).exists(), target
+
+
 def test_ansible_core_says_the_same():
     if CORE not in SUPPORTED:
         pytest.skip(f"ansible-core {CORE} is newer than the matrix")
