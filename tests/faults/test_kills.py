@@ -2,7 +2,9 @@
 # GNU General Public License v3.0-or-later (see COPYING)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""SIGKILL before every step of a whole run of ``atlas_user_cert``, and in the middle of every one that writes or sends."""
+"""SIGKILL before every step of a whole run of ``atlas_user_cert``, and in the middle of every one that writes or sends; and of the run that
+would have healed it as well.
+"""
 
 from __future__ import annotations
 
@@ -88,15 +90,18 @@ class World:
         options = {**flow.options, "mode": f"{MODE:04o}"}
         self.path = place / options.pop("path", "app.pem")
         self.options = options
+        self.earlier = None  # the number of a step, and what became of an earlier run there
 
     def begin(self):
-        """Everything as it was before the first run; remembers what is there."""
+        """Everything as it was before the first run, or as an earlier one left it that was killed; remembers what is there."""
         self.atlas.reset()
         for entry in self.place.iterdir():
             shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
         self.flow.prepare(self.atlas, self.place)
+        if self.earlier:
+            assert self.run_until(*self.earlier).was_killed
         self.before = self.path.read_bytes() if self.path.exists() else None
-        self.serials_before = usable(self.place)
+        self.serials_before = usable(self.path.parent)
 
     def run(self, **more) -> Run:
         options = {**self.options, **more}
@@ -104,14 +109,15 @@ class World:
 
     def kill(self, number, what) -> Run:
         self.begin()
-        run = self.run(event={"at": number, "what": what})
-        self.settle(run)
-        return run
+        return self.run_until(number, what)
 
-    def settle(self, run):
+    def run_until(self, number, what) -> Run:
         """A request that was sent is served whether or not its sender lives."""
-        wait_for(lambda: len(issued(self.atlas)) >= completed_posts(run))
+        before = len(issued(self.atlas))
+        run = self.run(event={"at": number, "what": what})
+        wait_for(lambda: len(issued(self.atlas)) >= before + completed_posts(run))
         self.atlas.call(self.atlas.state.faults.clear)
+        return run
 
     def folder(self):
         return files(self.path.parent) if self.path.parent.is_dir() else {}
@@ -129,7 +135,7 @@ class World:
             assert found["app.pem"][0] == MODE
         for made in itertools.chain(self.place.glob("parking"), self.place.glob("parking/*/")):
             assert not made.stat().st_mode & 0o077 or made.is_file()
-        assert self.serials_before <= usable(self.path.parent) | ({*self.superseded()}), "less than before"
+        assert self.serials_before <= usable(self.path.parent) | self.superseded(), "less than before"
         if received_whole(run, [pem_of(self.atlas, serial) for serial in issued(self.atlas)]):
             assert issued(self.atlas)[-1] in usable(self.path.parent), "an answer that was received is lost"
 
@@ -141,9 +147,11 @@ class World:
         )
 
     def superseded(self):
-        """What a newer one in its place made superfluous; without a backup that is the end of it."""
+        """What the one in place made superfluous, because it was issued later; without a backup that is the end of it."""
+        order = [one.serial for one in listed(self.atlas)]
         at_path = self.folder().get("app.pem", (0, b""))[1]
-        return self.serials_before if at_path != self.before and not self.options.get("backup") else ()
+        current = next((number for number, serial in enumerate(order) if pem_of(self.atlas, serial) == at_path), 0)
+        return set() if self.options.get("backup") else set(order[:current])
 
     def check_the_next_runs(self):
         """They heal, and never issue while what was issued can be had."""
@@ -205,8 +213,9 @@ def received_whole(run, pems):
 def undisturbed(world):
     world.begin()
     run = world.run()
-    assert not run.failed, run.msg
-    assert len(issued(world.atlas)) == world.flow.sent
+    if not world.earlier:
+        assert not run.failed, run.msg
+        assert len(issued(world.atlas)) == world.flow.sent
     return run
 
 
@@ -223,18 +232,21 @@ def kill_everywhere(world):
     assert number >= len(whole.steps) - 2  # how many pieces an answer has may differ
 
 
-def check_every_kill(world, thoroughly=False):
-    """After every kill the disk must be right; the next runs are tried after each that leaves another world, or after all."""
-    seen = set()
+def check_every_kill(world, thoroughly=False, seen=()):
+    """After every kill the disk must be right; the next runs are tried after each that leaves a world not seen yet, or after all.
+
+    Returns the worlds, and for each a kill that leads there.
+    """
+    seen = dict(seen)
     for number, what, run in kill_everywhere(world):
         try:
             world.check_disk(run)
             fingerprint = world.fingerprint()
             if thoroughly or fingerprint not in seen:
                 world.check_the_next_runs()
-            seen.add(fingerprint)
+            seen.setdefault(fingerprint, (number, what))
         except AssertionError as error:
-            error.args = (f"{what} at step {number}, {run.steps[-1]}: {error}",)
+            error.args = (f"{what} at step {number}, {run.steps[-1]}, earlier {world.earlier}: {error}",)
             raise
     return seen
 
@@ -252,3 +264,23 @@ def test_a_renewal_that_is_killed_at_any_step_loses_nothing_and_the_next_run_hea
 @pytest.mark.parametrize("flow", FLOWS, ids=lambda flow: flow.name)
 def test_any_run_that_is_killed_at_any_step_loses_nothing_and_the_next_run_heals(world, flow):
     check_every_kill(world(flow), thoroughly=True)
+
+
+TWICE = [
+    RENEWAL,
+    Flow("a renewal that issues once more", older_one, {**RENEW, "on_orphan": "reissue"}),
+    *[flow for flow in FLOWS if flow.name in ("the first one", "a forced one", "what an earlier run received", "somebody else's file")],
+]
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("flow", TWICE, ids=lambda flow: flow.name)
+def test_a_second_run_that_is_killed_too_leaves_no_less_than_the_first_and_the_third_heals(world, flow):
+    """The second one is killed at every step, in every world in which a killed one can leave it."""
+    one = world(flow)
+    left = check_every_kill(one)
+    assert len(left) > 3  # or nothing was tried
+    seen = {}
+    for one.earlier in left.values():
+        seen = check_every_kill(one, seen=seen)
+    assert len(seen) > len(left)  # two kills can leave what one cannot
