@@ -76,18 +76,17 @@ class Look(NamedTuple):
 
     def describe(self) -> str:
         """Half a sentence for a message: what is there."""
-        subject = self.certificate.subject if self.certificate else ""
-        issuer = self.certificate.issuer if self.certificate else ""
-        return {
+        words = {
             "absent": "nothing",
             "empty": "an empty file",
-            "pair": "the certificate and key of {0} from {1}".format(subject, issuer),
-            "certificate_only": "a certificate of {0} from {1} without its key".format(subject, issuer),
-            "broken": "a certificate of {0} from {1} with a damaged key".format(subject, issuer),
+            "pair": "the certificate and key of {0.subject} from {0.issuer}",
+            "certificate_only": "a certificate of {0.subject} from {0.issuer} without its key",
+            "broken": "a certificate of {0.subject} from {0.issuer} with a damaged key",
             "key_only": "a private key without a certificate",
-            "mismatched": "a certificate of {0} with the private key of another one".format(subject),
+            "mismatched": "a certificate of {0.subject} with the private key of another one",
             "encrypted": "an encrypted private key",
-        }.get(self.state, self.detail or "something that is not a PEM")
+        }.get(self.state, "{1}")
+        return words.format(self.certificate, self.detail or "something that is not a PEM")
 
 
 def look_at(path: str) -> Look:
@@ -114,8 +113,8 @@ def look_at(path: str) -> Look:
 
 
 def examine(pem: bytes) -> Optional[Look]:
-    """What a PEM in memory is; None where only a file could be asked for (without ``memfd``: not Linux, or Python before 3.8)."""
-    if not hasattr(os, "memfd_create"):
+    """What a PEM in memory is; None where only a file could be asked for (without ``memfd``: not Linux, or Python before 3.8; or without ``/proc``)."""
+    if not hasattr(os, "memfd_create") or not os.path.exists("/proc/self/fd"):
         return None
     if len(pem) > MAX_SIZE:
         return Look("unreadable", "{0} bytes, too large for a PEM".format(len(pem)))

@@ -127,6 +127,8 @@ class Steps:
         note = {"call": name, "file": os.path.basename(inside[-1])}
         if name == "pwrite":
             note["bytes"] = len(arguments[1])
+        if name == "open":
+            note["creates"] = bool(arguments[1] & os.O_CREAT)
         return note
 
     @staticmethod

@@ -257,14 +257,41 @@ def test_a_pem_that_is_cut_anywhere_is_no_pair(look, key):
         lambda: openssh(rsa_key(1)),
         lambda: private_key(rsa_key(1)),
         lambda: key_pem(ec_key(), b"secret").encode(),
+        lambda: private_key(rsa_key(1)).replace(b"PRIVATE KEY", b"STRANGE PRIVATE KEY"),
     ],
-    ids=["EC", "Ed25519", "X25519", "DSA", "OpenSSH, EC", "OpenSSH, RSA", "RSA", "encrypted"],
+    ids=["EC", "Ed25519", "X25519", "DSA", "OpenSSH, EC", "OpenSSH, RSA", "RSA", "encrypted", "of an unknown kind"],
 )
 def test_a_whole_key_that_is_not_the_certificates_is_foreign(look, other):
     """It may be the only copy of somebody's: replacing the file would destroy it without a backup."""
     found = look(certificate(rsa_key()) + other())
-    assert found.state != "pair"
+    assert found.state in ("mismatched", "encrypted", "unreadable")
     assert found.is_foreign("app", PROJECT)
+
+
+def with_a_stain(pem):
+    """A character that is none of base64, which a lenient reader passes over."""
+    return pem.replace(b"-----\nM", b"-----\n!M", 1)
+
+
+def test_what_only_a_lenient_reader_takes_for_base64_is_a_certificate_that_cannot_be_read_and_a_key_beyond_use(look):
+    assert look(with_a_stain(certificate(ec_key()))) == Look("unreadable", "a certificate that cannot be read")
+    found = look(certificate(ec_key()) + with_a_stain(private_key(ec_key())))
+    assert (found.state, found.is_foreign("app", PROJECT)) == ("broken", False)
+
+
+def test_a_file_that_is_exchanged_while_it_is_looked_at_is_the_old_one_as_a_whole(look, tmp_path, monkeypatch):
+    """Between two opens a path can come to mean another file; the facts of one and the key of the other would be a wrong acceptance."""
+    (tmp_path / "next.pem").write_bytes(pair(ec_key(1), serial=SERIAL + 1))
+    read = _pem._read
+
+    def exchanged(descriptor):
+        data = read(descriptor)
+        os.replace(tmp_path / "next.pem", tmp_path / "mongodb.pem")
+        return data
+
+    monkeypatch.setattr(_pem, "_read", exchanged)
+    found = look(pair())
+    assert (found.state, found.certificate.serial) == ("pair", SERIAL)
 
 
 @pytest.mark.parametrize(
@@ -526,13 +553,21 @@ def test_what_is_not_there_is_not_foreign_and_what_cannot_be_read_is():
 
 
 def test_every_state_has_words_of_its_own(look):
+    issuer = look(pair()).certificate.issuer
+    words = {
+        "empty": "an empty file",
+        "pair": f"the certificate and key of CN=app from {issuer}",
+        "certificate_only": f"a certificate of CN=app from {issuer} without its key",
+        "broken": f"a certificate of CN=app from {issuer} with a damaged key",
+        "key_only": "a private key without a certificate",
+        "mismatched": "a certificate of CN=app with the private key of another one",
+        "encrypted": "an encrypted private key",
+    }
     cases = [data() for data, _state in OTHERS.values()] + [pair()]
-    words = {found.state: found.describe() for found in map(look, cases) if found.state != "unreadable"}
+    assert {found.state: found.describe() for found in map(look, cases) if found.state != "unreadable"} == words
     assert set(words) == STATES - {"absent", "unreadable"}
-    assert len(set(words.values())) == len(words)
-    assert "CN=app" in words["pair"] and PROJECT in words["pair"]
     assert _pem.Look("absent").describe() == "nothing"
-    assert _pem.Look("unreadable", "a symbolic link").describe() == "a symbolic link"
+    assert _pem.Look("unreadable", "a symbolic link to {braces}").describe() == "a symbolic link to {braces}"
     assert _pem.Look("unreadable").describe() == "something that is not a PEM"
 
 
@@ -667,8 +702,9 @@ def test_read_gives_the_bytes_up_to_the_limit_and_no_more(tmp_path):
     path.write_bytes(b"x" * _pem.MAX_SIZE)
     assert _pem.read(str(path)) == b"x" * _pem.MAX_SIZE
     path.write_bytes(b"x" * (_pem.MAX_SIZE + 1))
-    with pytest.raises(PemError, match="larger than 65536 bytes"):
+    with pytest.raises(PemError) as error:
         _pem.read(str(path))
+    assert error.value.message == f"{path} is larger than 65536 bytes: that is no PEM"
     with pytest.raises(PemError):
         _pem.read("/dev/zero")
     with pytest.raises(FileNotFoundError):
@@ -704,6 +740,52 @@ def test_a_key_alone_is_refused_without_quoting_it():
 
 
 # What Atlas answers
+
+
+FORMS = {
+    "raw": lambda: BASE,
+    "quoted": lambda: json.dumps(BASE.decode()).encode(),
+    "envelope": lambda: json.dumps({"status": 201, "content": BASE.decode()}).encode(),
+}
+
+
+@pytest.mark.parametrize("zeros", [0, 60000], ids=["", "and the rest of the reservation"])
+@pytest.mark.parametrize("answer", FORMS.values(), ids=FORMS)
+def test_an_answer_that_was_kept_as_it_came_is_looked_at_in_every_form(tmp_path, answer, zeros):
+    path = tmp_path / "pending"
+    path.write_bytes(answer() + b"\0" * zeros)
+    assert _pem.from_answer(path.read_bytes()) == BASE
+    found = _pem.look_at_answer(str(path))
+    assert (found.state, found.certificate.serial) == ("pair", SERIAL)
+
+
+@pytest.mark.parametrize("data", [b"", b"\0" * 100, b"<html>", certificate(ec_key()), b'{"a": 1}'], ids=["empty", "zeros", "HTML", "no key", "JSON"])
+def test_an_answer_that_is_no_pem_is_looked_at_as_any_file(look, tmp_path, data):
+    assert look(data).state != "pair"
+    assert _pem.look_at_answer(str(tmp_path / "mongodb.pem")) == look(data)
+    assert _pem.look_at_answer(str(tmp_path / "none")) == Look("absent")
+    assert _pem.look_at_answer(str(tmp_path)).state == "unreadable"
+
+
+def test_a_pem_in_memory_is_as_bounded_as_a_file(look):
+    assert _pem.examine(pair() + b"\n" * (_pem.MAX_SIZE - len(pair()))).state == "pair"
+    assert _pem.examine(pair() + b"\n" * (_pem.MAX_SIZE + 1 - len(pair()))) == Look("unreadable", "65537 bytes, too large for a PEM")
+    before = len(os.listdir("/dev/fd"))
+    assert _pem.examine(pair()) == look(pair())
+    assert len(os.listdir("/dev/fd")) == before
+
+
+@pytest.mark.parametrize("missing", ["memfd", "/proc"])
+def test_where_a_pem_in_memory_has_no_name_that_is_said_and_a_file_is_looked_at(tmp_path, monkeypatch, missing):
+    """Python before 3.8, and a bare chroot: OpenSSL reads files only."""
+    exists = os.path.exists
+    if missing == "memfd":
+        monkeypatch.delattr(os, "memfd_create")
+    else:
+        monkeypatch.setattr(os.path, "exists", lambda path: not str(path).startswith("/proc") and exists(path))
+    (tmp_path / "pending").write_bytes(BASE)
+    assert _pem.examine(BASE) is None
+    assert _pem.look_at_answer(str(tmp_path / "pending")).state == "pair"
 
 
 @settings(deadline=None, max_examples=examples(200))
@@ -754,6 +836,7 @@ NO_PEM = {
     "envelope of a list": json.dumps({"content": [SECRET]}).encode(),
     "envelope of an envelope": json.dumps({"content": {"content": SECRET}}).encode(),
     "two documents": b'"a" "b"',
+    "a letter behind a quoted PEM": json.dumps(BASE.decode()).encode() + b"X",
     "half a character": b'"' + SECRET.encode() + b'\\ud800"',
     "half a character in a PEM": b'"-----BEGIN CERTIFICATE-----\\n' + SECRET.encode() + b'\\udfff"',
     "deeper than Python goes": b'{"a":' * 12000 + SECRET.encode(),
@@ -761,10 +844,26 @@ NO_PEM = {
 }
 
 
+def what_is_wrong(answer):
+    """The sentence for one of NO_PEM."""
+    content = answer.strip(b" \n\0")
+    if content[:1] not in (b'"', b"{"):
+        return "the answer is not a PEM" if content else "the answer is empty"
+    try:
+        value = json.loads(content)
+    except (RecursionError, ValueError):
+        return "the answer begins like JSON and is none"
+    text = value.get("content") if isinstance(value, dict) else value
+    if not isinstance(text, str) or not text.isascii():
+        return "the answer is JSON without a PEM in it"
+    return "the answer is not a PEM" if text.strip() else "the answer is empty"
+
+
 @pytest.mark.parametrize("answer", NO_PEM.values(), ids=NO_PEM)
 def test_an_answer_without_a_pem_is_refused_without_quoting_it(answer):
     with pytest.raises(PemError) as error:
         _pem.from_answer(answer)
+    assert error.value.message == what_is_wrong(answer)
     assert not any(SECRET[start : start + 8] in str(error.value) for start in range(len(SECRET) - 8))
     assert error.value.__suppress_context__ or error.value.__context__ is None
 
