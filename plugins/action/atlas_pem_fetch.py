@@ -28,7 +28,7 @@ class ActionModule(ActionBase):
         if "pad_base64" in arguments:
             return dict(result, failed=True, msg="pad_base64: is filled by the action plugin")
         dest, wanted = os.path.expanduser(str(arguments.get("dest"))), str(arguments.get("serial_number"))
-        kept = _fetch.kept(dest, wanted)
+        kept = _fetch.kept(dest, wanted, self._task.check_mode)
         if kept:  # the host is not bothered: in a loop over hosts that hold it, the first one that gives it is enough
             return dict(result, changed=False, certificate=kept, msg="{0} on the controller holds certificate {1} already".format(dest, wanted))
         pad = secrets.token_bytes(_pem.MAX_SIZE)

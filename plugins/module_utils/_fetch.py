@@ -23,11 +23,16 @@ unveil = veil
 """The same operation undoes it."""
 
 
-def kept(dest: str, serial_number: str) -> Optional[Dict[str, Any]]:
-    """The facts of the wanted PEM when it is at ``dest`` already, for its owner only; None otherwise."""
+def kept(dest: str, serial_number: str, check: bool = False) -> Optional[Dict[str, Any]]:
+    """The facts of the wanted PEM when it is at ``dest`` already, for its owner only; None otherwise.
+
+    What a run that died has left beside it is removed, except in check mode.
+    """
     there = _pem.look_at(dest)
     if there.state != "pair" or there.certificate is None or str(there.certificate.serial) != serial_number or differing(dest, Attributes()):
         return None
+    if not check:
+        sweep(dest)
     return _shown.certificate(there.certificate)
 
 
@@ -36,8 +41,7 @@ def keep(dest: str, pem: bytes, expected: Mapping[str, Any]) -> bool:
 
     ``expected`` is what the host said of it. :class:`PemError` when something else arrived.
     """
-    if not would_keep(dest, expected):
-        return False
+    would_keep(dest, expected)
     if _is(_pem.look_at(dest), expected):
         sweep(dest)
         return bool(apply_attributes(dest, Attributes()))

@@ -19,6 +19,8 @@ from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure
 from ansible_collections.atlas.x509.plugins.module_utils._options import Connection
 
 _TUNNEL = "Tunnel connection failed"
+_CUT = "the answer was cut"
+_ENDED = "Response ended prematurely"  # urllib3, where the length of the next piece should stand
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes. A page of 500 certificates has 100 kB."""
@@ -170,7 +172,7 @@ class Transport:
         if deadline.passed:
             raise self._late()
         if missing:
-            raise NoAnswer("the answer was cut, {0} bytes are missing".format(missing), sent=True)
+            raise NoAnswer(_CUT, sent=True)
 
     def _late(self) -> NoAnswer:
         return NoAnswer("the answer was not complete after {0} s".format(self._connection.timeout), sent=True)
@@ -231,6 +233,8 @@ def _reason(error: BaseException) -> str:
     """Why a connection failed, in words that hold neither URL nor header."""
     texts = []
     for inner in _chain(error):
+        if type(inner).__name__ == "IncompleteRead" or str(inner) == _ENDED:
+            return _CUT
         if isinstance(inner, ssl.SSLCertVerificationError):
             return "its certificate is not trusted: {0}; if it is signed by a private authority, set ca_path".format(inner.verify_message)
         if "Timeout" in type(inner).__name__:

@@ -2,7 +2,9 @@
 # GNU General Public License v3.0-or-later (see COPYING)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The same on a host: ``atlas_pem`` is killed at every step, its disk fills up, and rivals run; ``atlas_pem_info`` knows before."""
+"""The same where a PEM is brought to: ``atlas_pem`` on a host, and the controller, when it is brought there, are killed at every step, their disk fills
+up, and rivals run; ``atlas_pem_info`` knows before.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,15 @@ import datetime as dt
 import os
 import stat
 import subprocess
+from collections.abc import Callable
+from typing import NamedTuple
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from fake_atlas import DEMO_PROJECT
 from fake_atlas.certificates import Authority, key_pem
 
-from faults.world import files, issued, posts
+from faults.world import changes_the_world, files, issued, posts
 
 MODE = 0o640
 PENDING, NEXT = ".app.pem.atlas-pending", ".app.pem.atlas-new"
@@ -46,70 +50,123 @@ def placing(place, content=NEW, event=None, **options):
     return {"module": "atlas_pem", "arguments": arguments, "umask": 0, "watched": [str(place)], "event": event}
 
 
+def keeping(place, content=NEW, event=None):
+    """What the controller does with the PEM that it has got from a host."""
+    arguments = {"dest": str(place / "app.pem"), "content_base64": base64.b64encode(content).decode()}
+    return {"module": "keep", "arguments": arguments, "umask": 0, "watched": [str(place)], "event": event}
+
+
 def looking(place, **options):
     return {"module": "atlas_pem_info", "arguments": {"path": str(place / "app.pem"), **options}, "watched": [str(place)]}
 
 
-def begin(place, old):
+class Way(NamedTuple):
+    """How a PEM gets to a path. ``order`` makes a run, ``mode`` is that of the file."""
+
+    order: Callable
+    mode: int
+    options: dict = {}  # noqa: RUF012 - never changed
+
+    def run(self, modules, place, event=None):
+        return modules(self.order(place, event=event, **self.options))
+
+
+PLACED, WITH_A_BACKUP, BROUGHT = Way(placing, MODE), Way(placing, MODE, {"backup": True}), Way(keeping, 0o600)
+
+
+def begin(place, old, mode=MODE):
     for entry in place.iterdir():
         entry.unlink()
     if old:
         (place / "app.pem").write_bytes(old)
-        (place / "app.pem").chmod(MODE)
+        (place / "app.pem").chmod(mode)
 
 
-def check_disk(place, old):
+def check_disk(place, old, mode=MODE):
     """At every moment: the whole old one or the whole new one, and nothing that anybody else may read."""
     found = files(place)
-    assert found.get("app.pem", (MODE, old)) in ((MODE, old), (MODE, NEW))
-    for name, (mode, content) in found.items():
-        assert not mode & ~(MODE if content in (OLD, NEW) and name != PENDING else 0o600), name
+    assert found.get("app.pem", (mode, old)) in ((mode, old), (mode, NEW))
+    for name, (granted, content) in found.items():
+        assert not granted & ~(mode if content in (OLD, NEW) and name != PENDING else 0o600), name
 
 
-def check_the_next_run(modules, place, backups):
-    again = modules(placing(place))
+def check_the_next_run(modules, place, way):
+    again = way.run(modules, place)
     assert not again.failed, again.msg
     found = files(place)
-    assert found.pop("app.pem") == (MODE, NEW)
-    assert all(name.endswith("~") and content == (MODE, OLD) for name, content in found.items()), found
-    assert bool(found) <= backups
-    assert modules(placing(place)).said["changed"] is False
+    assert found.pop("app.pem") == (way.mode, NEW)
+    assert all(name.endswith("~") and content == (way.mode, OLD) for name, content in found.items()), found
+    assert not found or way is WITH_A_BACKUP
+    assert way.run(modules, place).said["changed"] is False
 
 
 def events(steps):
+    """A kill behind every step that leaves another world, and in the middle of every one that writes."""
+    yield {"at": 0, "what": "kill"}
     for number, step in enumerate(steps):
-        yield {"at": number, "what": "kill"}
         if step["call"] == "pwrite":
             yield {"at": number, "what": "tear"}
+        if changes_the_world(step):
+            yield {"at": number + 1, "what": "kill"}
 
 
-@pytest.mark.parametrize(
-    ("old", "backup"),
-    [
-        pytest.param(OLD, True, id="an older one, with a backup"),
-        pytest.param(OLD, False, id="an older one", marks=pytest.mark.heavy),
-        pytest.param(None, False, id="nothing", marks=pytest.mark.heavy),
-    ],
-)
-def test_a_kill_at_any_step_leaves_the_old_or_the_new_one_and_the_next_run_heals(modules, place, old, backup):
-    begin(place, old)
-    steps = modules(placing(place, backup=backup)).steps
-    assert len(steps) > 30
-    seen = []  # two kills that leave the same need not both be healed
+def held(place):
+    """What lies there; not what was staged, which is a copy of what whoever brings it still has."""
+    return {content for name, (dummy, content) in files(place).items() if name != NEXT and content in (OLD, NEW)}
+
+
+def check_every_kill(modules, place, old, way, earlier=None):
+    """Returns the worlds that a kill leaves, and for each the event that leads there; ``earlier`` is that of a run before."""
+
+    def begin_again():
+        begin(place, old, way.mode)
+        if earlier:
+            assert way.run(modules, place, earlier).was_killed
+
+    begin_again()
+    steps, seen = way.run(modules, place).steps, {}
     for event in events(steps):
-        begin(place, old)
-        run = modules(placing(place, backup=backup, event=event))
-        assert run.was_killed
+        begin_again()
+        had = held(place)
+        run = way.run(modules, place, event)
+        if not run.was_killed:
+            assert event["at"] == len(steps), "behind the last one"
+            continue
         try:
-            check_disk(place, old)
-            left = sorted(("~" if name.endswith("~") else name, one) for name, one in files(place).items())
-            if left not in seen:
-                check_the_next_run(modules, place, backups=backup)
-                seen.append(left)
+            check_disk(place, old, way.mode)
+            superseded = {OLD} if files(place).get("app.pem", (0, b""))[1] == NEW and way is not WITH_A_BACKUP else set()
+            assert had <= held(place) | superseded, "less than before"
+            world = tuple(sorted(("~" if name.endswith("~") else name, one) for name, one in files(place).items()))
+            if world not in seen:
+                check_the_next_run(modules, place, way)
+            seen.setdefault(world, event)
         except AssertionError as error:
-            error.args = (f"{event}, {run.steps[-1]}: {error}",)
+            error.args = (f"{event}, {run.steps[-1]}, earlier {earlier}: {error}",)
             raise
-    assert len(seen) > 4  # or nothing was tried
+    return seen
+
+
+WAYS = [
+    pytest.param(OLD, WITH_A_BACKUP, id="placed over an older one, with a backup"),
+    pytest.param(OLD, PLACED, id="placed over an older one", marks=pytest.mark.heavy),
+    pytest.param(None, PLACED, id="placed where nothing is", marks=pytest.mark.heavy),
+    pytest.param(OLD, BROUGHT, id="brought to the controller, over an older one", marks=pytest.mark.heavy),
+    pytest.param(None, BROUGHT, id="brought to the controller"),
+]
+
+
+@pytest.mark.parametrize(("old", "way"), WAYS)
+def test_a_kill_at_any_step_leaves_the_old_or_the_new_one_and_the_next_run_heals(modules, place, old, way):
+    assert len(check_every_kill(modules, place, old, way)) > 4  # or nothing was tried
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize(("old", "way"), WAYS)
+def test_a_second_run_that_is_killed_too_leaves_no_less_than_the_first_and_the_third_heals(modules, place, old, way):
+    """The second one is killed everywhere, in every world in which a killed one can leave it."""
+    left = check_every_kill(modules, place, old, way)
+    worlds = {world for event in left.values() for world in check_every_kill(modules, place, old, way, event)}
+    assert len(worlds) >= len(left)
 
 
 @pytest.mark.parametrize("sample", [5, pytest.param(1, marks=pytest.mark.heavy)], ids=["some", "all"])
@@ -126,7 +183,7 @@ def test_a_disk_that_fills_up_at_any_step_leaves_the_old_or_the_new_one_and_the_
         assert set(files(place)) == {"app.pem"}, f"before step {number}, {steps[number]}"
         outcomes.add(run.failed)
         (place / "filler").unlink()
-        check_the_next_run(modules, place, backups=False)
+        check_the_next_run(modules, place, PLACED)
     assert outcomes == {True, False}
 
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import pytest
 from fake_atlas import DEMO_PROJECT
 
-from faults.world import Run, files, issued, known, lay, listed, pem_of, usable, wait_for
+from faults.world import Run, changes_the_world, files, issued, known, lay, listed, pem_of, usable, wait_for
 
 MODE = 0o640
 PENDING, NEW = ".app.pem.atlas-pending", ".app.pem.atlas-new"
@@ -221,11 +221,6 @@ def undisturbed(world):
         assert not run.failed, run.msg
         assert len(issued(world.atlas)) == world.flow.sent
     return run
-
-
-def changes_the_world(step):
-    """Whether it is another world behind this step; a kill behind one that only reads, waits or syncs leaves what the kill before it left."""
-    return step["call"] not in ("close", "flock", "fsync", "receive", "open") or step.get("creates", False)
 
 
 def kill_everywhere(world):

@@ -115,6 +115,8 @@ def check_what_was_told(fault, run, atlas, place):
         assert "nothing was issued" in run.msg
     for one in new:
         assert str(one.serial) in run.msg, "the orphan is named"
+    if fault.name.startswith("cut"):
+        assert "the answer was cut" in run.msg
     if fault.truth == UNKNOWN and not new:
         assert "trying again is safe, because every run looks first" in run.msg
     if fault.truth == KEPT:

@@ -101,6 +101,11 @@ def order(url: str, place: Path, elsewhere: Path, check: bool = False, event: di
     }
 
 
+def changes_the_world(step: dict[str, Any]) -> bool:
+    """Whether it is another world behind this step; a kill behind one that only reads, waits or syncs leaves what the kill before it left."""
+    return step["call"] not in ("close", "flock", "fsync", "receive", "open") or bool(step.get("creates"))
+
+
 def files(directory: Path) -> dict[str, tuple[int, bytes]]:
     """Mode and content, without the padding of a reservation, of every file there."""
     return {

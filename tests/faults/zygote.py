@@ -9,12 +9,15 @@ A line of JSON in, one out. In: a list of runs that begin at the same moment, ea
     {"module": "atlas_user_cert", "arguments": {...}, "umask": 0, "watched": ["/directory"],
      "event": {"at": 17, "what": "kill"}}
 
+The module ``keep`` is none: it is what the action plugin ``atlas_pem_fetch`` does on the controller with a PEM that a host has sent.
+
 Every call that changes a watched directory, and every one that sends or receives, is a *step*; the event happens before the step
 of that number. Out: of each run its ``code`` (negative: the signal), the ``steps`` that it began, what it ``said`` and its ``errors``.
 """
 
 from __future__ import annotations
 
+import base64
 import errno
 import fcntl
 import importlib
@@ -28,6 +31,8 @@ import sys
 import tempfile
 
 from ansible.module_utils import basic
+from ansible_collections.atlas.x509.plugins.module_utils import _fetch, _pem, _shown
+from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error
 
 LONGEST = 120  # seconds for one run
 MODULES = ("atlas_user_cert", "atlas_user_cert_info", "atlas_pem", "atlas_pem_info")
@@ -145,6 +150,16 @@ class Steps:
         return {"call": "send", "begin": bytes(arguments[1][:30]).decode("latin-1")}
 
 
+def _keep(dest, content_base64):
+    pem = base64.b64decode(content_base64)
+    expected = _shown.certificate(_pem.first_certificate(pem))
+    try:
+        said = {"changed": not _fetch.kept(dest, expected["serial_number"]) and _fetch.keep(dest, pem, expected)}
+    except AtlasX509Error as error:
+        said = {"failed": True, "msg": error.message}
+    print(json.dumps(said))  # noqa: T201 - as a module speaks
+
+
 def _child(run, files, gate):
     for number, file in enumerate(files[:2], 1):
         os.dup2(file.fileno(), number)
@@ -163,7 +178,7 @@ def _child(run, files, gate):
     Steps(run, files[2].fileno()).install()
     code = 99
     try:
-        _module[run["module"]].main()
+        _keep(**run["arguments"]) if run["module"] == "keep" else _module[run["module"]].main()
     except SystemExit as end:
         code = end.code or 0
     except BaseException:

@@ -107,6 +107,17 @@ def test_what_is_kept_already_need_not_be_brought_unless_others_could_read_it(de
     assert _fetch.kept(str(dest), serial) is None
 
 
+def test_the_empty_reservation_of_a_run_that_died_goes_when_the_pem_is_there_but_not_in_check_mode(dest):
+    _fetch.keep(str(dest), pem(), said_of(pem()))
+    pending, serial = Path(_store.pending_path(str(dest))), said_of(pem())["serial_number"]
+    pending.write_bytes(b"\0" * 100)
+    assert _fetch.kept(str(dest), serial, check=True) and pending.exists()
+    assert _fetch.kept(str(dest), serial) and not pending.exists()
+    pending.write_bytes(b"\0" * 100)
+    assert _fetch.keep(str(dest), pem(), said_of(pem())) is False
+    assert not pending.exists()
+
+
 def test_the_same_pem_that_others_could_read_is_closed_to_them(dest):
     _fetch.keep(str(dest), pem(), said_of(pem()))
     dest.chmod(0o644)

@@ -185,7 +185,18 @@ class TestNoAnswer:
     @pytest.mark.parametrize("missing", [1, 2, 15, 16, 17, 4096, 9999])
     def test_a_cut_body_is_noticed(self, wire, say, missing):
         server = wire(lambda _: say(200, b"x" * (10000 - missing), length=10000))
-        assert no_answer(server.url).sent
+        for ask in (get, lambda one: post(one, len)):
+            error = no_answer(server.url, ask)
+            assert (error.sent, error.reason) == (True, "the answer was cut")
+
+    @pytest.mark.parametrize(
+        "came",
+        [b"", b"5\r\nab", b"5\r\n12345", b"5\r\n12345\r\n"],
+        ids=["before the first piece", "in a piece", "behind one", "between two"],
+    )
+    def test_a_cut_in_an_answer_of_unknown_length_is_told_as_one(self, wire, came):
+        error = no_answer(wire(lambda _: CHUNKED + came).url)
+        assert (error.sent, error.reason) == (True, "the answer was cut")
 
     @pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
     @pytest.mark.parametrize("size", [1, 15, 16, 17, 31, 5068])
