@@ -68,7 +68,7 @@ integration: dev ## The integration targets and the artefact, over HTTP against 
 .PHONY: faults
 faults: dev ## Every fault, kill and full disk, at every step (half an hour)
 	@$(heading) 'faults'
-	@$(bin)/python -m pytest $(parallel) -m 'heavy or not heavy' $(PYTEST_ARGS) tests/faults
+	@$(bin)/python -m pytest $(parallel) -m 'heavy or not heavy' $(PYTEST_ARGS) tests/faults tests/integration/test_role_killed.py
 
 .PHONY: leaks
 leaks: dev ## Search everything that Ansible prints, writes and passes around for keys and credentials; prints the numbers (twenty minutes)

@@ -36,10 +36,9 @@ def ansible(tmp_path):
         "ANSIBLE_DEPRECATION_WARNINGS": "false",
     }
 
-    def run(program, *arguments, seconds=300, fails=False, **more_environment):
-        command = [str(Path(sys.executable).parent / program), *map(str, arguments)]
-        process = subprocess.Popen(
-            command,
+    def start(program, *arguments, **more_environment):
+        return subprocess.Popen(
+            [str(Path(sys.executable).parent / program), *map(str, arguments)],
             cwd=tmp_path,
             env={**environment, **more_environment},
             stdin=subprocess.DEVNULL,
@@ -48,6 +47,9 @@ def ansible(tmp_path):
             text=True,
             start_new_session=True,
         )
+
+    def run(program, *arguments, seconds=300, fails=False, **more_environment):
+        process = start(program, *arguments, **more_environment)
         try:
             output, dummy = process.communicate(timeout=seconds)
             outcome = f"ended with {process.returncode}"
@@ -59,6 +61,7 @@ def ansible(tmp_path):
             pytest.fail(f"{program} {outcome}:\n{output}", pytrace=False)
         return output
 
+    run.start = start
     yield run
 
     left = end_fakes(scratch)

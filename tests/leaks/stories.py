@@ -22,6 +22,10 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
     "late-proxy-page": ("issue_then_html", {"status": 502}),
     "proxy-page": ("html", {"status": 502}),
     "proxy-page-200": ("html", {"status": 200}),
+    "proxy-page-403": ("issue_then_html", {"status": 403}),
+    "silent": ("delay_answer", {"seconds": 3}),
+    "trickling": ("trickle", {"bytes_per_second": 2000}),
+    "reset": ("cut", {"after": 4000, "reset": True}),
     "limited": ("status", {"status": 429}),
     "maintenance": ("status", {"status": 405}),
     "redirect": ("redirect", {"location": "https://elsewhere.invalid/"}),
@@ -34,6 +38,7 @@ FAULTS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 """What can happen to the answer of the POST, by the name of the user whom it befalls."""
 
+LATE = ("silent", "trickling")
 REPRESENTATIVE = ("dropped-after-issuing", "cut", "late-proxy-page", "wrong_key")
 
 
@@ -63,7 +68,7 @@ def modules(world: World, faults: tuple[str, ...] = REPRESENTATIVE, full: bool =
         ]
     for name in faults:
         action, options = FAULTS[name]
-        tasks.append(_issue(f"The answer: {name}", path, world.user(name, action, **options), retries=0))
+        tasks.append(_issue(f"The answer: {name}", path, world.user(name, action, **options), retries=0, timeout=1 if name in LATE else 60))
     return [_play("localhost", world, tasks)]
 
 

@@ -177,12 +177,13 @@ BREAKS = {
     "keep": ("key", "RuntimeError in", BUG),
     "check": ("key", "cryptography cannot read what it sent (RuntimeError)"),
     "arrive": ("place", "RuntimeError in", BUG),
+    "killed": ("key", "localhost"),
 }
 
 
 @pytest.mark.parametrize("point", [pytest.param(point, marks=() if point == "digest" else heavy) for point in BREAKS])
 def test_an_exception_that_nobody_foresaw_is_told_without_its_message(world, point):
-    """The message of each of these holds headers, bodies, secrets or a PEM; see hooks/sitecustomize.py."""
+    """The message of each of these holds headers, bodies, secrets or a PEM; see hooks/sitecustomize.py. One is killed, and Ansible tells of it."""
     account = {"client_id": world.account[0], "client_secret": "{{ the_secret }}", "public_api_key": "", "private_api_key": ""}
     kind, *signs = BREAKS[point]
     if kind == "place":
@@ -194,4 +195,5 @@ def test_an_exception_that_nobody_foresaw_is_told_without_its_message(world, poi
     play = {"hosts": "localhost", "gather_facts": False, "vars_files": [world.vars_file], "module_defaults": {"group/atlas.x509.atlas": world.connection}}
     record = world.playbook(f"broken: {point}", [{**play, "tasks": [{"name": "Fail", **task}]}], LEAKS_BREAK=point, **LOUD)
     assert record.code != 0
+    assert (world.pems / ".app.pem.atlas-pending").exists() is (point in ("check", "killed")), "it had the key in its hands"
     assert_clean(record, *signs)

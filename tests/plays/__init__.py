@@ -6,7 +6,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
+import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -37,16 +42,31 @@ class Plays:
 
     def run(self, *arguments: str, fails: bool = False, environment: dict[str, str] | None = None, seconds: int = 300, **variables: Any) -> dict[str, str]:
         """Run the play; what each host came to: ok, changed, failed or unreachable."""
-        play = dict(self.play, vars=dict(self.play["vars"], **variables))
-        inventory = {"shop": {"hosts": self.hosts}, **self.groups}
-        (self.folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
-        (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
-        command = ["ansible-playbook", "-i", self.folder / "inventory.yml", self.folder / "play.yml", *arguments]
-        self.output = self.ansible(*command, seconds=seconds, fails=fails, **environment or {})
+        self.output = self.ansible(*self.command(variables), *arguments, seconds=seconds, fails=fails, **environment or {})
         assert "PRIVATE KEY" not in self.output
         recap = RECAP.findall(self.output)
         assert recap, self.output
         return {host: outcome(*map(int, counts)) for host, *counts in recap}
+
+    def command(self, variables: dict[str, Any]) -> list[Any]:
+        """Write the play with these variables, and the inventory; returns the command that runs it."""
+        play = dict(self.play, vars=dict(self.play["vars"], **variables))
+        inventory = {"shop": {"hosts": self.hosts}, **self.groups}
+        (self.folder / "inventory.yml").write_text(yaml.safe_dump(inventory))
+        (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
+        return ["ansible-playbook", "-i", self.folder / "inventory.yml", self.folder / "play.yml"]
+
+    def killed(self, when: Callable[[], Any], what: str, **variables: Any) -> None:
+        """Run the play, and kill it with everything that it has started at that moment."""
+        process = self.ansible.start(*self.command(variables))
+        try:
+            until(lambda: when() or process.poll() is not None, what)
+            assert process.poll() is None, process.stdout.read()
+        finally:
+            for pid in [*descendants(process.pid), process.pid]:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            process.communicate(timeout=30)
 
     def issued(self) -> list[str]:
         """The serial numbers that were issued over the wire."""
@@ -61,3 +81,27 @@ class Plays:
 def outcome(changed: int, unreachable: int, failed: int) -> str:
     """The one word for a line of the recap."""
     return "unreachable" if unreachable else "failed" if failed else "changed" if changed else "ok"
+
+
+def until(happened: Callable[[], Any], what: str, seconds: float = 300) -> None:
+    """Wait until it has happened, with bounds."""
+    end = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > end:
+            raise AssertionError(f"it never happened: {what}")
+        time.sleep(0.02)
+
+
+def descendants(pid: int) -> list[int]:
+    """Every process that this one has started, and those that they have: Ansible gives its workers a session of their own."""
+    children: dict[int, list[int]] = {}
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parent = int(status.read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+        children.setdefault(parent, []).append(int(status.parent.name))
+    found = list(children.get(pid, []))
+    for process in found:
+        found += children.get(process, [])
+    return found

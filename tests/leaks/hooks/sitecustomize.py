@@ -3,10 +3,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 
 """Loaded by every Python of a run. What goes to the system's log goes to a file, where it is searched; and LEAKS_BREAK makes a library raise,
-inside the module's own process, an exception whose message holds as much as it can get at.
+inside the module's own process, an exception whose message holds as much as it can get at, or kills that process when it holds a key.
 """
 
 import os
+import signal
 import sys
 import syslog
 
@@ -51,6 +52,7 @@ def _broken(point):
         "answer": ("json", "loads", lambda *given: RuntimeError(text(given))),
         "keep": ("os", "pwrite", lambda *given: RuntimeError(text([bytes(one) if isinstance(one, memoryview) else one for one in given]))),
         "check": ("cryptography.hazmat.primitives.serialization", "load_pem_private_key", lambda *given: RuntimeError(text(given))),
+        "killed": ("cryptography.hazmat.primitives.serialization", "load_pem_private_key", lambda *_given: os.kill(os.getpid(), signal.SIGKILL)),
         "arrive": ("base64", "b64decode", lambda *given: RuntimeError(text(given))),
     }[point]
 
