@@ -8,6 +8,7 @@
 To add a rule, write a function from :class:`Case` to a verdict or None, and put it where it belongs in the tuple.
 """
 
+from collections import Counter
 from datetime import datetime
 from typing import Callable, Dict, List, NamedTuple, Optional, Tuple
 
@@ -16,6 +17,8 @@ from ansible_collections.atlas.x509.plugins.module_utils._pem import Look
 from ansible_collections.atlas.x509.plugins.module_utils._time import Span, iso
 
 ISSUE, KEEP, REFUSE = "issue", "keep", "refuse"
+A_FEW = 3
+"""Places that are remembered for one certificate: enough for when the first of them has gone away."""
 
 
 class Wanted(NamedTuple):
@@ -121,10 +124,18 @@ class Case:
         return renew_at(certificate, self.wanted.renew_before)
 
     def sources(self) -> List[Elsewhere]:
-        """Where the current certificate can be had from; hosts that should hold it come first, because they were asked last."""
-        hosts = self.seen.hosts or ()
-        proper = [Elsewhere(host.name, host.location, host.look) for host in hosts if host.look]
-        return [place for place in proper + self.other_places() if self.holds_current(place.look)]
+        """Where the current certificate can be had from."""
+        return [place for place in self._places() if self.holds_current(place.look)]
+
+    def held_at(self) -> List[Elsewhere]:
+        """A few places for each certificate that is held: as much as a later decision about other hosts needs of what is known now."""
+        counts = Counter()  # type: Counter[int]
+        kept = []
+        for place, held_there in ((place, self.holding(place.look)) for place in self._places()):
+            if held_there is not None and counts[held_there.serial] < A_FEW:
+                counts[held_there.serial] += 1
+                kept.append(place)
+        return kept
 
     def other_places(self) -> List[Elsewhere]:
         """The places that only tell who holds what."""
@@ -134,6 +145,11 @@ class Case:
         """The hosts that may hold the certificate and could not be asked."""
         return [host.name for host in self.seen.hosts or () if host.look is None] + list(self.seen.unasked)
 
+    def _places(self) -> List[Elsewhere]:
+        """Hosts that should hold it come first, because they were asked last."""
+        proper = [Elsewhere(host.name, host.location, host.look) for host in self.seen.hosts or () if host.look]
+        return proper + self.other_places()
+
     def _looks(self) -> List[Optional[Look]]:
         hosts = [host.look for host in self.seen.hosts or ()]
         return [self.seen.file, self.seen.leftover] + hosts + [place.look for place in self.other_places()]
@@ -141,7 +157,7 @@ class Case:
 
 class Plan(NamedTuple):
     """The answer. Certificates are in the order of issue; ``place``, ``adjust``, ``holders`` and ``unasked`` are host names, and
-    ``sources`` are pairs of a host and the path where it holds the current certificate.
+    ``sources`` are pairs of a host and the path where it holds the current certificate; ``held_at`` are a few places for each that is held.
 
     ``at_path`` is the certificate in the file at ``path``, whatever it is worth; ``is_reserved`` says that another run works there, or died.
 
@@ -164,6 +180,7 @@ class Plan(NamedTuple):
     adjust: Tuple[str, ...] = ()
     holders: Tuple[str, ...] = ()
     sources: Tuple[Tuple[str, str], ...] = ()
+    held_at: Tuple[Elsewhere, ...] = ()
     unasked: Tuple[str, ...] = ()
     foreign: Dict[str, str] = {}  # noqa: RUF012 - never changed
     not_placeable: Dict[str, str] = {}  # noqa: RUF012 - never changed
@@ -314,6 +331,7 @@ def _plan(case: Case, verdict: Verdict) -> Plan:
         adjust=tuple(host.name for host in hosts if not issuing and host.name in holders and host.attributes_differ),
         holders=holders,
         sources=tuple((place.host, place.location) for place in case.sources()),
+        held_at=tuple(case.held_at()),
         unasked=tuple(case.unasked()),
         # The obstacle first: what may not be read, or is a link, looks foreign, and to replace it would be the wrong advice.
         foreign={host.name: host.look.describe() for host in hosts if host.look and not host.obstacle and case.is_foreign(host.look)},

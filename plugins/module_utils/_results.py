@@ -74,11 +74,17 @@ def plan(decided: Any) -> Dict[str, Any]:
             holders=list(decided.holders),
             source=decided.sources[0][0] if decided.sources else None,
             sources=[{"host": host, "path": path} for host, path in decided.sources],
+            held_at=[{place.host: _held(place)} for place in decided.held_at],
             foreign=dict(decided.foreign),
             not_placeable=dict(decided.not_placeable),
             unasked=list(decided.unasked),
         )
     return values
+
+
+def _held(place: Any) -> Dict[str, Any]:
+    """As much of a report as :func:`report_from` needs."""
+    return {"location": place.location, "state": place.look.state, "certificate": _shown.certificate(place.look.certificate)}
 
 
 def _look_from(value: Mapping[str, Any]) -> Look:

@@ -304,6 +304,14 @@ sources:
       type: str
       returned: always
       sample: /etc/app/mongodb.pem
+held_at:
+  description:
+    - Up to three places for each unexpired certificate that is held on O(hosts) or O(elsewhere), in the form of O(elsewhere).
+    - Give it there to a task that decides for other hosts, such as the next batch of a play. It does not grow with the fleet.
+  returned: when a decision was reached and O(hosts) is given
+  type: list
+  elements: dict
+  sample: [{web1: {location: /etc/app/mongodb.pem, state: pair, certificate: {serial_number: "5433027191242719574"}}}]
 foreign:
   description: The hosts on which something else lies at that path, and what.
   returned: when a decision was reached and O(hosts) is given

@@ -104,6 +104,27 @@ def test_a_renewal_issues_once_for_all_batches_and_keeps_the_old_file_when_asked
     assert [str(look.certificate.serial) for look in backups] == [old] * 3
 
 
+def test_later_batches_know_what_the_first_one_found_and_ask_nobody_again(fleet):
+    fleet.add("web1", "web2", "web3")
+    marks = fleet.folder / "marks"
+    for host, variables in fleet.hosts.items():
+        noting = fleet.folder / f"python-{host}"
+        noting.write_text(f'#!/bin/sh\necho {host} >>{marks}\nexec {sys.executable} "$@"\n')
+        noting.chmod(0o700)
+        variables["ansible_python_interpreter"] = str(noting)
+    fleet.play["serial"] = 1
+
+    assert fleet.run() == dict.fromkeys(fleet.hosts, "changed")
+
+    assert fleet.serials() == dict.fromkeys(fleet.hosts, fleet.issued()[0])
+    asked = marks.read_text().split()
+    # Each is looked at and gets it. The last two were asked before it was issued; the first two give it to the next one.
+    assert {host: asked.count(host) for host in fleet.hosts} == {"web1": 3, "web2": 4, "web3": 3}
+    posted = [entry.method for entry in fleet.atlas.state.journal].index("POST")
+    lists = [entry.method for entry in fleet.atlas.state.journal][posted + 1 :]
+    assert lists == ["GET"] * 3, "one after it was issued, and one for each batch that follows"
+
+
 def test_a_rotation_reaches_the_host_that_was_down_and_never_spreads_the_old_one(fleet):
     fleet.add("web1", "web2")
     fleet.place("web1", issued_at=datetime.now(timezone.utc) - timedelta(days=90), months=24)

@@ -346,6 +346,24 @@ def test_the_sources_are_the_hosts_that_should_hold_it_then_other_places():
     assert plan.orphaned == ()
 
 
+def test_three_places_are_named_for_each_certificate_that_is_held_and_they_tell_the_next_batch_as_much_as_all_of_them():
+    newer = certificate(5, NOW - 5 * DAY)
+    holders = tuple(Host(f"web{number}", pair(OLD if number < 5 else ONE), location=PATH) for number in range(9))
+    strangers = (Host("taken", FOREIGN), Host("stale", pair(certificate(77))), FREE._replace(also=(OUTSIDE._replace(host="free", look=pair(newer)),)))
+    first = decide(wanted(), seen([OLD, ONE, newer], hosts=holders + strangers, elsewhere=(OUTSIDE,)), NOW)
+
+    assert [(place.host, place.location, place.look.certificate.serial) for place in first.held_at] == [
+        ("web0", PATH, 4), ("web1", PATH, 4), ("web2", PATH, 4),
+        ("web5", PATH, 1), ("web6", PATH, 1), ("web7", PATH, 1),
+        ("free", "/etc/other.pem", 5),
+    ]  # fmt: skip
+
+    next_batch = seen([OLD, ONE, newer], hosts=(FREE,), elsewhere=first.held_at)
+    second = decide(wanted(), next_batch, NOW)
+    assert (second.verdict.decision, second.current, second.orphaned) == (first.verdict.decision, first.current, first.orphaned) == ("keep", newer, ())
+    assert second.held_at[:3] == first.held_at[:3]
+
+
 def test_a_foreign_host_is_placed_on_when_it_may_be_replaced():
     plan = decide(wanted(on_foreign="replace"), seen([OLD, ONE], hosts=FLEET), NOW)
     assert plan.place == ("new", "late", "stale", "taken")

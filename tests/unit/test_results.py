@@ -153,7 +153,7 @@ def test_a_decision_is_data_with_serials_as_strings():
 
 
 def test_without_hosts_there_is_no_plan_for_hosts():
-    hosts_keys = {"place", "adjust", "holders", "source", "sources", "foreign", "not_placeable", "unasked"}
+    hosts_keys = {"place", "adjust", "holders", "source", "sources", "held_at", "foreign", "not_placeable", "unasked"}
     assert hosts_keys & set(_results.plan(plan())) == set()
     assert hosts_keys <= set(_results.plan(plan(hosts=())))
 
@@ -163,6 +163,14 @@ def test_with_hosts_there_is_a_source():
     shown = by_way_of_json(_results.plan(plan((Host("a", Look("absent")), Host("b", holder), Host("c", holder), Host("d", None)))))
     assert (shown["source"], shown["holders"], shown["place"], shown["unasked"]) == ("b", ["b", "c"], ["a"], ["d"])
     assert _results.plan(plan((Host("a", Look("absent")),)))["source"] is None
+
+
+def test_what_is_said_of_holders_is_what_elsewhere_takes():
+    holder = Look("pair", None, certificate(10))
+    (told,) = by_way_of_json(_results.plan(plan((Host("a", Look("absent")), Host("b", holder, location="/x/y.pem")))))["held_at"]
+    assert list(told) == ["b"]
+    report = _results.report_from(told["b"], "elsewhere: b")
+    assert (report.location, report.look) == ("/x/y.pem", holder)
 
 
 def test_a_refusal_carries_the_whole_decision():
