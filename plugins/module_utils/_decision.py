@@ -185,6 +185,13 @@ class Plan(NamedTuple):
     foreign: Dict[str, str] = {}  # noqa: RUF012 - never changed
     not_placeable: Dict[str, str] = {}  # noqa: RUF012 - never changed
 
+    @property
+    def converged(self) -> bool:
+        """Whether nothing is left to do: every host that was asked holds, as it should be, what was issued last, and the controller does not."""
+        if self.verdict.decision != KEEP or self.current is None or self.current.serial != self.unexpired[-1].serial:
+            return False
+        return not (self.place or self.adjust or self.foreign or self.not_placeable or self.path_is_current or self.leftover == "adopt")
+
 
 Rule = Callable[[Case], Optional[Verdict]]
 

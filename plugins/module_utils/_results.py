@@ -69,6 +69,7 @@ def plan(decided: Any) -> Dict[str, Any]:
     }  # type: Dict[str, Any]
     if decided.hosts_given:
         values.update(
+            converged=decided.converged,
             place=list(decided.place),
             adjust=list(decided.adjust),
             holders=list(decided.holders),

@@ -265,6 +265,13 @@ backup_file:
   returned: when a file was replaced and a backup was made
   type: str
   sample: /etc/app/mongodb.pem.4242.2026-11-22@08:00:00~
+converged:
+  description:
+    - Whether nothing is left to do. Every one of O(hosts) that could be asked holds the certificate that was issued last, with the owner, group and
+      mode that were asked for, and nothing waits at O(path).
+  returned: when a decision was reached and O(hosts) is given
+  type: bool
+  sample: true
 place:
   description: The hosts that should get the PEM.
   returned: when a decision was reached and O(hosts) is given

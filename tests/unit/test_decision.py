@@ -346,6 +346,32 @@ def test_the_sources_are_the_hosts_that_should_hold_it_then_other_places():
     assert plan.orphaned == ()
 
 
+@pytest.mark.parametrize(
+    ("left", "situation"),
+    [
+        ("nothing", {}),
+        ("nothing: a host that is down is not waited for", {"hosts": (HOLDER, Host("down", None))}),
+        ("a host that needs it", {"hosts": (HOLDER, FREE)}),
+        ("a host with the old one", {"listed": [OLD, ONE], "hosts": (HOLDER, FLEET[3])}),
+        ("a mode", {"hosts": (HOLDER, FLEET[1])}),
+        ("a host that cannot take it", {"hosts": (HOLDER, FLEET[5])}),
+        ("a foreign file", {"hosts": (HOLDER, FLEET[7])}),
+        ("to find who holds the newest", {"listed": [ONE, certificate(9, NOW - DAY)]}),
+        ("what waits at path", {"file": pair(ONE)}),
+        ("what an earlier run left", {"leftover": pair(ONE), "hosts": ()}),
+    ],
+)
+def test_a_fleet_has_converged_when_nothing_is_left_to_do(left, situation):
+    plan = decide(wanted(), seen(**{"listed": [ONE], "hosts": (HOLDER,), **situation}), NOW)
+    assert plan.verdict.decision == "keep"
+    assert plan.converged is left.startswith("nothing")
+
+
+def test_a_fleet_that_needs_a_certificate_or_a_person_has_not_converged():
+    assert not decide(wanted(renew_before=Span(length=85 * DAY)), seen([ONE], hosts=(HOLDER,)), NOW).converged
+    assert not decide(wanted(), seen([ONE], hosts=(FREE,)), NOW).converged
+
+
 def test_three_places_are_named_for_each_certificate_that_is_held_and_they_tell_the_next_batch_as_much_as_all_of_them():
     newer = certificate(5, NOW - 5 * DAY)
     holders = tuple(Host(f"web{number}", pair(OLD if number < 5 else ONE), location=PATH) for number in range(9))

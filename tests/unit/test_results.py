@@ -153,7 +153,7 @@ def test_a_decision_is_data_with_serials_as_strings():
 
 
 def test_without_hosts_there_is_no_plan_for_hosts():
-    hosts_keys = {"place", "adjust", "holders", "source", "sources", "held_at", "foreign", "not_placeable", "unasked"}
+    hosts_keys = {"converged", "place", "adjust", "holders", "source", "sources", "held_at", "foreign", "not_placeable", "unasked"}
     assert hosts_keys & set(_results.plan(plan())) == set()
     assert hosts_keys <= set(_results.plan(plan(hosts=())))
 
