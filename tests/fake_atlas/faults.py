@@ -10,6 +10,8 @@ request was good; whatever it asked for is done). Delays let the rules behind th
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import enum
 import itertools
 from collections.abc import Mapping
@@ -124,6 +126,12 @@ class Rule:
     skip: int
     stage: Stage
     fired: int = field(default=0, init=False)
+    cleared: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    async def delay(self) -> None:
+        """Wait as long as a rule of delay says, or until it is cleared: so a test can hold a request for as long as it needs."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(self.cleared.wait(), self.options["seconds"])
 
     def matches(self, target: Target) -> bool:
         """Whether it is meant for this request. The token endpoints are only meant when the path is named."""
@@ -202,7 +210,9 @@ class Faults:
         return fired
 
     def clear(self) -> None:
-        """No more faults."""
+        """No more faults; delays that are under way end."""
+        for rule in self.rules:
+            rule.cleared.set()
         self.rules.clear()
 
 

@@ -187,7 +187,7 @@ async def _hinder(
         await request.read()
     for rule in rules:
         if rule.action == "delay":
-            await asyncio.sleep(rule.options["seconds"])
+            await rule.delay()
         elif rule.action == "drop_before":
             return drop(request, rule.options["reset"])
         else:

@@ -53,7 +53,7 @@ async def deliver(
     """Send the answer as the late rules have it."""
     for rule in rules:
         if rule.action == "delay_answer":
-            await asyncio.sleep(rule.options["seconds"])
+            await rule.delay()
         elif rule.action == "drop_after":
             return drop(request, rule.options["reset"])
         elif rule.action == "cut":

@@ -6,6 +6,8 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import re
 import subprocess
 import sys
 import sysconfig
@@ -53,6 +55,42 @@ def bare(tmp_path):
     python = tmp_path / "bare" / "bin" / "python"
     site = subprocess.run([python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], check=True, capture_output=True, text=True)
     return python, Path(site.stdout.strip())
+
+
+@pytest.mark.heavy
+def test_an_environment_with_the_two_libraries_and_what_they_bring_is_enough(ansible, bare, tmp_path):
+    python, site = bare
+    for name in _with_dependencies("requests", "cryptography"):
+        for file in {entry.parts[0] for entry in importlib.metadata.files(name) or () if entry.parts[0] not in ("..", "__pycache__")}:
+            if not (site / file).exists():
+                (site / file).symlink_to(Path(sysconfig.get_path("purelib")) / file)
+    with FakeAtlas() as atlas:
+        output = ansible(
+            "ansible", "localhost", "-m", "atlas.x509.atlas_user_cert", "-e", f"ansible_python_interpreter={python}",
+            "-a", f"username=app path={tmp_path}/app.pem project_id={DEMO_PROJECT} base_url={atlas.url}",
+            **CREDENTIALS,
+        )  # fmt: skip
+    assert '"decision": "issue"' in output
+
+
+def _with_dependencies(*names):
+    """These distributions and all that they need without extras, as their metadata say."""
+    found = []
+    for name in (wanted := list(names)):
+        found.append(name)
+        for line in importlib.metadata.requires(name) or ():
+            needed = re.match(r"[\w.-]+", line).group()
+            if "extra ==" not in line and needed not in wanted and _is_installed(needed):
+                wanted.append(needed)
+    return found
+
+
+def _is_installed(name):
+    """What is not is meant for another Python."""
+    try:
+        return bool(importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return False
 
 
 @pytest.mark.parametrize("lacks", ["requests", "cryptography"])

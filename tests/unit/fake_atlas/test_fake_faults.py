@@ -181,6 +181,17 @@ def test_a_delay_lets_the_next_rule_fire_too(client, atlas):
     assert (delay.fired, status.fired) == (2, 2)
 
 
+@pytest.mark.parametrize("action", ["delay", "delay_answer"])
+def test_a_delay_ends_when_the_faults_are_removed(client, atlas, action):
+    rule = atlas.fault(action, seconds=3600)
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(client.list)
+        while not rule.fired:
+            time.sleep(0.01)
+        atlas.call(atlas.state.faults.clear)
+        assert answer.result(60).status_code == 200
+
+
 def test_delays_run_side_by_side(client, atlas):
     token = client.steer("POST", "tokens", {})["access_token"]
     delay = atlas.fault("delay", seconds=0.5, times=None)
