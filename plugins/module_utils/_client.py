@@ -153,17 +153,17 @@ class Client:
             answer = self._transport.exchange("POST", path, self._auth, headers, body, kept)
         except NoAnswer as error:
             if not error.sent:
-                raise NotIssued("the request was not sent, nothing was issued: {0}".format(self._unreachable(error))) from None
+                raise NotIssued("the request was not sent, nothing was issued, trying again is safe: {0}".format(self._unreachable(error))) from None
             raise OutcomeUnknown("the answer to the request for a certificate was lost: {0}".format(error.reason)) from None
         except ServiceError as error:  # of a login on the way: a write that was not signed was not done
-            raise NotIssued("nothing was issued: {0}".format(error.message), error.failure) from None
+            raise NotIssued("nothing was issued, trying again is safe: {0}".format(error.message), error.failure) from None
         if answer.status >= 500 or answer.status == 408:
             raise OutcomeUnknown("Atlas failed while it was asked for a certificate: " + _advice.sentence(answer.failure, context), answer.failure)
         if answer.status >= 400 and not _is_refusal(answer.failure):
             what = _advice.sentence(answer.failure, context)
             raise OutcomeUnknown("the answer to the request for a certificate did not come through: " + what, answer.failure)
         if not 200 <= answer.status < 300:
-            raise NotIssued("nothing was issued: " + self._refusal(answer, context), answer.failure)
+            raise NotIssued("nothing was issued, trying again is safe: " + self._refusal(answer, context), answer.failure)
 
     def _authentication(self, credentials: Credentials) -> Any:
         if credentials.kind == "private_api_key":

@@ -1025,7 +1025,7 @@ class TestTheWriteOnTheWire:
         [
             (302, b"", NotIssued, "answers with a redirect (HTTP 302)"),
             (400, b"<html>", OutcomeUnknown, "did not come through"),
-            (400, b'{"errorCode": "BRAND_NEW"}', NotIssued, "nothing was issued: Atlas refused"),
+            (400, b'{"errorCode": "BRAND_NEW"}', NotIssued, "nothing was issued, trying again is safe: Atlas refused"),
             (401, b'{"errorCode": "USER_UNAUTHORIZED"}', NotIssued, "Project Owner"),
             (403, b"<html>", OutcomeUnknown, "did not come through"),
             (408, b'{"errorCode": "BRAND_NEW"}', OutcomeUnknown, "Atlas failed while it was asked for a certificate"),
@@ -1075,7 +1075,7 @@ class TestTheWriteOnTheWire:
         with client(server.url, ACCOUNT) as one:
             error = refused(NotIssued, issue, one)
         assert error.failure.status == 401
-        assert error.message.startswith("nothing was issued: ")
+        assert error.message.startswith("nothing was issued, trying again is safe: ")
         assert "client_secret" in error.message
         assert [request.target for request in server.requests] == ["/api/oauth/token"]
 
@@ -1085,7 +1085,7 @@ class TestTheWriteOnTheWire:
             url = f"http://127.0.0.1:{held.getsockname()[1]}"
             with client(url, TOKEN) as one:
                 error = refused(NotIssued, issue, one)
-        assert error.message == f"the request was not sent, nothing was issued: cannot reach {url}: Connection refused"
+        assert error.message == f"the request was not sent, nothing was issued, trying again is safe: cannot reach {url}: Connection refused"
 
     @pytest.mark.parametrize("size", [MAX_SIZE - 1, MAX_SIZE, MAX_SIZE + 1, 2 * MAX_SIZE])
     def test_what_is_received_is_at_most_what_can_be_a_pem(self, wire, say, size):
