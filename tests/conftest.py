@@ -18,6 +18,10 @@ ROOT = Path(__file__).resolve().parent.parent
 # conftest.py of a folder that is named on the command line is loaded before the first hook is called, and may import the collection.
 if "PYTEST_XDIST_WORKER" not in os.environ:
     subprocess.run([sys.executable, str(ROOT / "tools" / "collection.py"), "link"], check=True, stdout=subprocess.DEVNULL)
+# A proxy or an authority of the user's own has nothing to do with what is on this machine; what tests start inherits that there is none.
+for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_bundle", "curl_ca_bundle"):
+    os.environ.pop(name, None)
+    os.environ.pop(name.upper(), None)
 # Python remembers that the folder was not there a moment ago.
 importlib.invalidate_caches()
 

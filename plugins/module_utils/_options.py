@@ -121,7 +121,7 @@ def username(value: Optional[str], option: str = "username") -> str:
     if not value or not value.strip():
         raise OptionError("{0}: empty; give the name of a database user".format(option))
     if len(value) > 1024 or any(ord(character) < 32 or 0xD800 <= ord(character) < 0xE000 for character in value):
-        raise OptionError("{0}: not a name that a database user can have (control characters, or more than 1024)".format(option))
+        raise OptionError("{0}: not a name that a database user can have (control characters, or more than 1024 characters)".format(option))
     if value in (".", ".."):
         raise OptionError("{0}: '{1}' cannot be addressed in a URL".format(option, value))
     return value

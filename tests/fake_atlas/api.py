@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from . import paging, variants, versions
-from .errors import ApiError, api_error, validation_error
+from .errors import ERRORS, ApiError, api_error, validation_error
 from .faults import Rule, Stage
 from .limits import Bucket
 from .routing import Endpoint, Target
@@ -23,6 +23,7 @@ from .state import Credential, JournalEntry, Project, State, User
 from .wire import JSON, Answer, html_page
 
 MAX_MONTHS = 24
+_USUAL_CODES = {406: None, 410: "VERSION_GONE", 429: "RATE_LIMITED", 503: "SERVICE_UNAVAILABLE"}
 _PROJECT_ID = re.compile(r"[0-9a-f]{24}")
 
 
@@ -85,15 +86,13 @@ def error_answer(error: ApiError) -> Answer:
 def injected_error(options: Mapping[str, Any]) -> ApiError:
     """The error that a ``status`` rule describes; what it leaves out comes from the table of errors."""
     parameters = options["parameters"] or []
-    code = options["errorCode"]
-    if code is None:
-        code = {503: "SERVICE_UNAVAILABLE", 410: "VERSION_GONE", 429: "RATE_LIMITED"}.get(
-            options["status"], "UNEXPECTED_ERROR"
-        )
+    code = options["errorCode"] or _USUAL_CODES.get(options["status"], "UNEXPECTED_ERROR")
+    status, template = ERRORS.get(code or "", (500, ""))
     try:
-        error = api_error(code, *parameters)
-    except (KeyError, IndexError):
-        error = ApiError(500, code, None, parameters=parameters)
+        detail = template.format(*parameters)
+    except IndexError:  # a sentence about what was left out
+        detail = ""
+    error = ApiError(status, code, detail or None, parameters=parameters)
     error.status = options["status"] or error.status
     error.detail = options["detail"] or error.detail
     if options["retry_after"] is not None:

@@ -38,6 +38,15 @@ EXPECTED = {
 }
 
 
+# What setting up, testing, building and editing leave in a clone, and where people put virtual environments.
+LITTER = [
+    *(f"{name}/bin/python" for name in (".venv", ".nox/lowest", "venv", "env")),
+    *(f"{name}/x" for name in (".ansible", ".build/mirror", ".hypothesis", ".mypy_cache", ".pytest_cache", ".ruff_cache", "htmlcov", "tests/output")),
+    *("collections/ansible_collections/awx/awx/x", "dist/atlas-x509-1.0.0.tar.gz", "plugins/modules/__pycache__/x.pyc", "roles/user_cert/.x.swp"),
+    *("atlas-x509-0.9.0.tar.gz", ".coverage", ".venv.log", "changelogs/.plugin-cache.yaml", "docs/.DS_Store"),
+]
+
+
 def build(root, folder, **environment):
     """Build it as `make build` does; the artefact, which is the file whose SHA-256 was printed."""
     command = [sys.executable, root / "tools" / "build.py", folder]
@@ -66,6 +75,21 @@ def test_the_artefact_holds_only_what_a_user_needs(artefact):
     assert {name.split("/")[0] for name in names} == EXPECTED
     assert [name for name in names if name.startswith("changelogs/")] == ["changelogs/changelog.yaml"]
     assert not [name for name in names if "/." in name or name.endswith(".pyc")]
+
+
+def test_a_plain_build_in_a_clone_that_was_used_holds_the_same(artefact, ansible, tmp_path):
+    """`ansible-galaxy collection build` knows nothing of git: a virtual environment and the output of tests are left out by galaxy.yml alone."""
+    clone = tmp_path / "clone"
+    for path in collection.files():
+        (clone / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, clone / path, follow_symlinks=False)
+    for path in LITTER:
+        (clone / path).parent.mkdir(parents=True, exist_ok=True)
+        (clone / path).write_text("left behind")
+    ansible("ansible-galaxy", "collection", "build", "--output-path", tmp_path / "out", clone)
+    (built,) = (tmp_path / "out").glob("*.tar.gz")
+    with tarfile.open(built) as plain, tarfile.open(artefact) as ours:
+        assert sorted(set(plain.getnames()) - {"."}) == sorted(ours.getnames())
 
 
 def test_the_same_files_make_the_same_bytes_elsewhere_later_and_without_git(artefact, tmp_path):
@@ -103,6 +127,7 @@ def test_the_demonstration_runs_from_the_installed_artefact(installed):
         "DEMO_COLLECTIONS_PATH": str(installed),
         "HOME": os.environ.get("HOME", "/"),
         "LC_ALL": "C.UTF-8",
+        "http_proxy": "http://127.0.0.1:9",  # nobody listens there, and nobody is asked
         "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin"]),
     }
     done = subprocess.run(

@@ -59,6 +59,48 @@ def test_a_status_comes_in_the_services_form(client, atlas, fields, status, code
     assert client.create().status_code == 201
 
 
+# Status and errorCode, written down once more: what is in the fake's own table is not asked. None: Atlas gives no code.
+KNOWN = [
+    (400, "USER_NOT_MANAGED_X509"),
+    (400, "CANNOT_GENERATE_CERT_IF_ADVANCED_X509"),
+    (400, "CERT_EXPIRY_CANNOT_EXCEED_TWO_YEARS"),
+    (400, "ATTRIBUTE_NEGATIVE_OR_ZERO"),
+    (400, "INVALID_ATTRIBUTE"),
+    (400, "VALIDATION_ERROR"),
+    (400, "ATLAS_GENERATED_CERTS_LIMIT_EXCEEDED"),
+    (401, "USER_UNAUTHORIZED"),
+    (401, "NOT_IN_GROUP"),
+    (401, "USER_CANNOT_ACCESS_GROUP"),
+    (403, "IP_ADDRESS_NOT_ON_ACCESS_LIST"),
+    (403, "ORG_REQUIRES_ACCESS_LIST"),
+    (404, "GROUP_NOT_FOUND"),
+    (404, "INVALID_GROUP_ID"),
+    (404, "USERNAME_NOT_FOUND"),
+    (404, "USER_NOT_FOUND"),
+    (405, "WRITES_NOT_ALLOWED_DURING_APP_UPGRADES"),
+    (406, None),
+    (410, "VERSION_GONE"),
+    (429, "RATE_LIMITED"),
+    (429, "RATE_LIMITED_TOKEN_BUCKET"),
+    (500, "UNEXPECTED_ERROR"),
+    (503, "SERVICE_UNAVAILABLE"),
+]
+
+
+@pytest.mark.parametrize("parameters", [None, ["certs", 7, 1200, 500, 60]])
+@pytest.mark.parametrize(("status", "code"), KNOWN)
+def test_every_known_error_has_its_status_its_code_and_its_body(client, atlas, status, code, parameters):
+    named = {"errorCode": code} if code else {"status": status}
+    atlas.fault("status", parameters=parameters, **named)
+    answer = client.list()
+    assert (answer.status_code, answer.headers.get("X-Error-Code")) == (status, code)
+    assert answer.headers["Content-Type"] == "application/json"
+    body = answer.json()
+    assert (body["error"], body.get("errorCode"), body.get("parameters")) == (status, code, parameters)
+    assert body["reason"]
+    assert body["detail"] or not (parameters and code)
+
+
 def test_a_status_can_say_everything(client, atlas):
     atlas.fault("status", status=429, detail="slow down", parameters=["a", 7], retry_after=9)
     answer = client.list()
