@@ -70,6 +70,11 @@ class SshFleet(Plays):
     def listed(self):
         return len([entry for entry in self.atlas.state.journal if entry.method == "GET"])
 
+    def unexpired(self):
+        """The serial numbers that Atlas lists: what it takes for a login."""
+        state = self.atlas.state
+        return [str(one.serial) for one in self.atlas.call(state.unexpired, state.project(DEMO_PROJECT), "app")]
+
     def traces(self):
         """Every file and directory of the hosts and of the controller, with the moments of its last change and its place on the disk.
 

@@ -39,17 +39,18 @@ def test_in_batches_one_list_is_read_for_each_user_and_batch(fleet_of):
 
 
 @pytest.mark.parametrize(
-    ("forks", "serial", "broken"),
+    ("count", "forks", "serial", "broken"),
     [
-        (5, None, "web1"),
-        pytest.param(1, None, "web4", marks=heavy),
-        pytest.param(20, 1, "web4", marks=heavy),
-        pytest.param(5, 2, "web2", marks=heavy),  # in batches not the first one alone: Ansible ends a play when a whole batch fails
-        pytest.param(5, "30%", "web4", marks=heavy),
+        (4, 5, None, "web1"),
+        pytest.param(4, 1, None, "web4", marks=heavy),
+        pytest.param(4, 20, 1, "web4", marks=heavy),
+        pytest.param(4, 5, 2, "web2", marks=heavy),  # in batches not the first one alone: Ansible ends a play when a whole batch fails
+        pytest.param(4, 5, "30%", "web4", marks=heavy),
+        pytest.param(20, 10, None, "web7", marks=heavy),
     ],
 )
-def test_the_first_certificate_is_one_whatever_the_batches_and_who_was_down_gets_it_from_a_host(fleet_of, forks, serial, broken):
-    fleet = fleet_of(4)
+def test_the_first_certificate_is_one_whatever_the_batches_and_who_was_down_gets_it_from_a_host(fleet_of, count, forks, serial, broken):
+    fleet = fleet_of(count)
     if serial:
         fleet.play.update(serial=serial, max_fail_percentage=100)
     wishes = {"user_cert_owner": "root", "user_cert_group": "daemon", "user_cert_mode": "0640"}

@@ -45,6 +45,7 @@ def test_when_too_many_fail_the_hosts_not_yet_reached_go_on_with_the_old_certifi
     assert came == {"web1": "failed", "web2": "changed"}
     (new,) = fleet.issued()
     assert fleet.serials() == {"web1": new, "web2": new, "web3": old, "web4": old}
+    assert old in fleet.unexpired()
     fleet.play["tasks"].pop()
     assert fleet.run(user_cert_renew_before="30d") == {"web1": "ok", "web2": "ok", "web3": "changed", "web4": "changed"}
     assert fleet.issued() == [new]
@@ -127,19 +128,19 @@ def test_without_holders_the_message_says_that_the_limit_hides_the_others(fleet_
     assert fleet.issued() == []
 
 
-@pytest.mark.parametrize("why", ["renewal", "rotation", "nothing listed"])
+@pytest.mark.parametrize("why", ["renewal", "rotation", "orphan", "nothing listed"])
 def test_a_limited_run_asks_the_holders_whatever_the_reason_to_issue_is(fleet_of, why):
     fleet = fleet_of(3)
-    wishes = {"user_cert_holders": GROUP}
+    wish = {"renewal": {"renew_before": "30d"}, "rotation": {"rotate_before": days_ago(10)}, "orphan": {"on_orphan": "reissue"}}.get(why, {})
     serial = None
     if why != "nothing listed":
-        fleet.give("web1", age=80, months=3)
+        fleet.give(*(["web1"] if why != "orphan" else []), age=80, months=3)
         serial = fleet.give("web3", age=1, months=3)
-        wishes["user_cert_renew_before" if why == "renewal" else "user_cert_rotate_before"] = "30d" if why == "renewal" else days_ago(10)
     before = fleet.machines.sessions("web3")
 
-    assert fleet.run("--limit", "web1", **wishes) == {"web1": "changed"}
+    came = fleet.run("--limit", "web1", user_cert_holders=GROUP, **{f"user_cert_{name}": value for name, value in wish.items()})
 
+    assert came == {"web1": "changed"}
     assert fleet.machines.sessions("web3") > before
     assert fleet.issued() == ([] if serial else [fleet.holds("web1")])
     assert fleet.holds("web1") == (serial or fleet.issued()[0])

@@ -40,7 +40,9 @@ def test_users_by_host_and_group_variables_share_a_play_and_no_certificate(fleet
     serials = fleet.serials()
     assert serials["web1"] == serials["web2"] and serials["pay1"] == serials["pay2"]
     assert len(set(serials.values())) == 3 == len(fleet.issued())
+    listed = fleet.listed()
     assert fleet.run(**wishes) == dict.fromkeys(fleet.hosts, "ok")
+    assert fleet.listed() - listed == 3, "one list for each user and batch; every batch has one user here"
 
 
 @heavy
