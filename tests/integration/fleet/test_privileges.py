@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+import ssh_hosts
 from ssh_hosts.disguise import Disguise
 
-pytestmark = pytest.mark.skipif(shutil.which("sudo") is None, reason="hosts with unprivileged logins need sudo (Debian: apt install sudo)")
+needs_sudo = pytest.mark.skipif(shutil.which("sudo") is None, reason="hosts with unprivileged logins need sudo (Debian: apt install sudo)")
 
 
+@needs_sudo
 @pytest.mark.parametrize("where", ["inventory", pytest.param("play", marks=pytest.mark.heavy)])
 def test_only_the_hosts_become_root_and_a_system_user_owns_what_another_group_reads(fleet_of, where, without_sudo):
     fleet = fleet_of(3, disguise=Disguise(accounts=("deploy", "appsvc", "readers")))
@@ -38,3 +43,31 @@ def test_only_the_hosts_become_root_and_a_system_user_owns_what_another_group_re
         status = os.stat(fleet.file(host))
         assert (status.st_uid, status.st_gid, oct(status.st_mode)) == (uids["appsvc"], uids["readers"], "0o100440")
     assert fleet.parked() == []
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(shutil.which("cc") is None, reason="a library in place of libselinux needs a C compiler (Debian: apt install gcc)")
+def test_where_selinux_is_on_the_pem_has_the_default_context_of_its_path(fleet_of):
+    """The real attribute of the real file, as Ansible writes it through libselinux; the kernel of a test need not have SELinux, so none enforces it."""
+    fleet = fleet_of(2)
+    source = Path(ssh_hosts.__file__).with_name("selinux.c")
+    for host, variables in fleet.hosts.items():
+        subprocess.run(["cc", "-shared", "-fPIC", "-o", fleet.file(host, "libselinux.so.1"), source], check=True, timeout=120)
+        interpreter = fleet.file(host, "python")
+        interpreter.write_text(f'#!/bin/sh\nLD_LIBRARY_PATH={fleet.path.parent} exec {sys.executable} "$@"\n')
+        interpreter.chmod(0o755)
+        variables["ansible_python_interpreter"] = str(fleet.path.with_name("python"))
+    fleet.give("web2", days_left=10)
+    os.setxattr(fleet.file("web2"), CONTEXT, b"unconfined_u:object_r:user_home_t:s0\0")
+
+    assert fleet.run(user_cert_renew_before="30d") == dict.fromkeys(fleet.hosts, "changed")
+
+    assert [context(fleet.file(host)) for host in fleet.hosts] == ["system_u:object_r:cert_t:s0"] * 2
+    assert fleet.run(user_cert_renew_before="30d") == dict.fromkeys(fleet.hosts, "ok")
+
+
+CONTEXT = "security.selinux"
+
+
+def context(file):
+    return os.getxattr(file, CONTEXT).decode().rstrip("\0")
