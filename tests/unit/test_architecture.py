@@ -39,6 +39,20 @@ def test_every_file_has_its_room():
     assert files == {name for room in rooms_of_the_contract() for name in room}
 
 
+TESTED_WITH = {"_deadline": "_http", "_session": "_shared_token", "_shown": "_results", "_sweep": "_audit"}
+
+
+def test_the_tests_mirror_the_files():
+    """A file without tests of its own name is tested through the one that is made of it."""
+    files = {path.stem for path in (ROOT / "plugins" / "module_utils").glob("*.py")}
+    tested = {path.stem.removeprefix("test") for path in Path(__file__).parent.glob("test_*.py")}
+    assert files - tested == set(TESTED_WITH)
+    for name, through in TESTED_WITH.items():
+        assert through in tested, through
+        used = (ROOT / "plugins" / "module_utils" / f"{through}.py").read_text() + Path(__file__).with_name(f"test{through}.py").read_text()
+        assert re.search(rf"\b{name}\b", used), f"{through} has nothing to do with {name}"
+
+
 def test_every_folder_with_code_is_on_the_page():
     folders = {path.parent for path in (ROOT / "plugins").rglob("*.py")} | set((ROOT / "roles").iterdir()) | {ROOT / "tests" / "fake_atlas"}
     assert {f"{folder.relative_to(ROOT)}/" for folder in folders} == set(re.findall(r"^\|[^|]*\| `([^`]+/)` \|", PAGE, re.MULTILINE))
