@@ -194,9 +194,10 @@ def test_a_schedule_may_not_reissue_and_somebody_may(awx):
     awx.atlas.call(awx.atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=80)
     answers = {**ANSWERS, "user_cert_on_orphan": "reissue"}
 
-    night = awx.run("keep_certificates", {**answers, "awx_job_launch_type": "scheduled"})
-    assert night.status == "failed"
-    assert_is_in_the_guide(night.output, "user_cert_on_orphan: a schedule")
+    for launched in ({"awx_job_launch_type": "scheduled"}, {"awx_job_launch_type": "workflow", "awx_workflow_job_launch_type": "scheduled"}):
+        night = awx.run("keep_certificates", {**answers, **launched})
+        assert night.status == "failed"
+        assert_is_in_the_guide(night.output, "user_cert_on_orphan: a schedule")
     assert awx.issued() == []
     assert awx.run("keep_certificates", {**answers, "awx_job_launch_type": "manual"}).status == "successful"
     assert len(awx.issued()) == 1
