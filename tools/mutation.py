@@ -52,11 +52,9 @@ TARGETS = {
     "client": Target(
         "_client",
         ("test_client.py::TestTheWriteOnTheWire",),
-        (
-            "Client.issue", "Client._authentication", "Client._refusal", "Client._unreachable", "Client._base", "Client._context",
-            "Client._certificates_path", "_Bounded.__init__", "_Bounded.__call__",
-        ),
+        ("Client._authentication", "Client.post", "Client.refusal", "Client.unreachable", "Client.certificates_path", "Client._base"),
     ),
+    "issue": Target("_issue", ("test_client.py::TestTheWriteOnTheWire",)),
     "http": Target(
         "_http",
         ("test_http.py", "test_client.py::TestTheWriteOnTheWire"),

@@ -7,10 +7,10 @@
 Codes from Atlas's published list and from recorded answers. A code that is not in the table is quoted with its detail.
 """
 
-import json
-from typing import Any, Mapping, NamedTuple, Optional
+from typing import NamedTuple
 
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure
+from ansible_collections.atlas.x509.plugins.module_utils._failure import NO_ROLE
 
 
 class Context(NamedTuple):
@@ -25,9 +25,6 @@ class Context(NamedTuple):
     def role(self) -> str:
         return "Project Owner" if self.writing else "Project Read Only"
 
-
-NO_ROLE = frozenset(("USER_UNAUTHORIZED", "NOT_IN_GROUP", "USER_CANNOT_ACCESS_GROUP"))
-"""A 401 with one of these knows who asks: other proof of it changes nothing."""
 
 _UNAUTHORIZED = (
     "the credentials ({credentials}) are valid, but have no role in project {project_id} that allows this: give them the role "
@@ -78,31 +75,6 @@ _BY_STATUS = {
 }
 
 
-def failure_of(status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-    """The error in an answer, as data. A proxy's page has a status only, and its title as detail."""
-    try:
-        value = json.loads(body.decode("utf-8"))
-    except (RecursionError, ValueError):
-        value = None
-    if not isinstance(value, dict):
-        return Failure(status, headers.get("X-Error-Code"), _page_title(body))
-    error = value.get("error")
-    if isinstance(error, str):  # OAuth (RFC 6749, 5.2): a word where the API has a number
-        return Failure(status, error, _text(value.get("error_description")))
-    parameters = value.get("parameters")
-    return Failure(
-        status,
-        _text(value.get("errorCode")) or headers.get("X-Error-Code"),
-        _detail(value),
-        parameters if isinstance(parameters, list) else None,
-    )
-
-
-def is_shut_out(failure: Failure) -> bool:
-    """Whether the service lets this caller do nothing at all, whatever is asked."""
-    return (failure.status == 401 and failure.code not in NO_ROLE) or (failure.status == 403 and failure.code == "IP_ADDRESS_NOT_ON_ACCESS_LIST")
-
-
 def sentence(failure: Failure, context: Context) -> str:
     """What the user reads: what it means, what to do, and what exactly Atlas said."""
     template = _BY_CODE.get(failure.code or "") or _BY_STATUS.get(failure.status or 0)
@@ -117,25 +89,5 @@ def sentence(failure: Failure, context: Context) -> str:
     return "{0} [{1}]".format(meaning, said)
 
 
-def _detail(error: Mapping[str, Any]) -> Optional[str]:
-    """What Atlas says, with the fields of a bad request when it names them."""
-    bad = error.get("badRequestDetail")
-    fields = bad.get("fields") if isinstance(bad, dict) else None
-    pairs = [(field.get("field"), field.get("description")) for field in fields if isinstance(field, dict)] if isinstance(fields, list) else []
-    named = ["{0} {1}".format(*pair) for pair in pairs if _text(pair[0]) and _text(pair[1])]
-    said = [_text(error.get("detail")) or _text(error.get("reason"))] + named
-    return "; ".join(text for text in said if text) or None
-
-
 def _address(failure: Failure) -> str:
     return str(failure.parameters[0]) if failure.parameters else "of this machine"
-
-
-def _text(value: Any) -> Optional[str]:
-    return value[:500] if isinstance(value, str) and value else None
-
-
-def _page_title(body: bytes) -> Optional[str]:
-    text = body[:4096].decode("utf-8", "replace")
-    start, end = text.lower().find("<title>"), text.lower().find("</title>")
-    return " ".join(text[start + 7 : end].split())[:200] if 0 <= start < end else None

@@ -4,15 +4,16 @@
 
 """What ``atlas_user_cert_info`` asks: the certificates of some users or all managed ones, in some projects or all that can be seen."""
 
-import os
 from datetime import datetime
-from typing import Any, Callable, Dict, List, Mapping, NamedTuple, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
 
 from ansible_collections.atlas.x509.plugins.module_utils import _options, _shown, _time
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, OptionError, ServiceError
-from ansible_collections.atlas.x509.plugins.module_utils._sweep import Failed, Progress, Sweep
+
+if TYPE_CHECKING:
+    from ansible_collections.atlas.x509.plugins.module_utils._sweep import Failed
 
 SPEC = {
     "username": {"type": "str"},
@@ -61,9 +62,10 @@ class Answer(NamedTuple):
     question: Question
     projects: Mapping[str, Optional[str]]
     found: Tuple[Found, ...]
-    failed: Tuple[Failed, ...]
+    failed: "Tuple[Failed, ...]"
     now: datetime
-    progress: Progress
+    requests: int
+    waited: float
 
 
 def question(options: Mapping[str, Any], environment: Mapping[str, str]) -> Question:
@@ -90,62 +92,58 @@ def _projects(options: Mapping[str, Any], environment: Mapping[str, str]) -> Opt
     return (_options.project_id(options, environment),)
 
 
-def ask(client: Client, asked: Question, tell: Callable[[Progress], None] = lambda _progress: None) -> Answer:
-    """Read every list. One that fails is in ``failed`` or an exception, and never an empty one; ``tell`` hears now and then how far it is."""
+def ask(client: Client, asked: Question, progress_path: Optional[str] = None) -> Answer:
+    """Read every list. One that fails is in ``failed`` or an exception, and never an empty one; a line in that file says now and then how far it is."""
+    if asked.is_for_one_list:
+        return _ask_for_one(client, asked)
+    return _ask_for_many(client, asked, progress_path)
+
+
+def _ask_for_one(client: Client, asked: Question) -> Answer:
+    (project_id,), (username,) = asked.project_ids or (), asked.usernames or ()
+    listed = client.certificates(project_id, username)
+    found = _found(asked, project_id, username, listed, client.now())
+    return Answer(asked, {project_id: None}, (found,), (), client.now(), client.requests, client.waited)
+
+
+def _ask_for_many(client: Client, asked: Question, progress_path: Optional[str]) -> Answer:
+    # Here, because one list, which most tasks ask for, has no need of it, and what is imported is compiled at each run of a module.
+    from ansible_collections.atlas.x509.plugins.module_utils._progress import teller
+    from ansible_collections.atlas.x509.plugins.module_utils._sweep import Sweep
+
     projects = client.projects() if asked.project_ids is None else dict.fromkeys(asked.project_ids)  # type: Mapping[str, Optional[str]]
     clock = []  # type: List[datetime]
 
     def keep(project_id: str, username: str, listed: List[Certificate]) -> Found:
         clock.append(client.now())
-        wanted = tuple(one for one in listed if asked.expires_within is None or asked.is_due(one, clock[0]))
-        return Found(project_id, username, len(listed), listed[-1] if listed else None, wanted)
+        return _found(asked, project_id, username, listed, clock[0])
 
     sweep = Sweep(client, keep, asked.concurrency, asked.strict)
     try:
-        sweep.run(list(projects), asked.usernames, tell)
-        _refuse_nothing(projects, sweep)
+        sweep.run(list(projects), asked.usernames, teller(progress_path))
+        _refuse_nothing(projects, sweep.found, sweep.failed)
     except ServiceError as error:
-        if len(sweep.failed) > 1 or not asked.is_for_one_list:
-            error.facts["failed_lists"] = [_failed(one) for one in sweep.failed]
+        error.facts["failed_lists"] = [_failed(one) for one in sweep.failed]
         raise
     order = {name: number for number, name in enumerate(projects)}
     names = {name: number for number, name in enumerate(asked.usernames or sorted({name for _project, name in sweep.found}))}
     found = sorted(sweep.found.values(), key=lambda one: (order[one.project_id], names[one.username]))
     failed = sorted(sweep.failed, key=lambda one: (order[one.project_id], one.username or ""))
-    return Answer(asked, projects, tuple(found), tuple(failed), clock[0] if clock else client.now(), sweep.progress)
+    now = clock[0] if clock else client.now()
+    return Answer(asked, projects, tuple(found), tuple(failed), now, sweep.progress.requests, sweep.progress.waited)
 
 
-def teller(path: Optional[str]) -> Callable[[Progress], None]:
-    """What adds a line to this file whenever it is told how far it is. A file that cannot be written stops no audit."""
-
-    def tell(progress: Progress) -> None:
-        try:
-            if path:
-                with open(path, "r+", encoding="utf-8") as lines:  # never made here: who wants to read it has made it
-                    lines.seek(0, os.SEEK_END)
-                    lines.write(words(progress) + "\n")
-        except OSError:
-            pass
-
-    return tell
+def _found(asked: Question, project_id: str, username: str, listed: List[Certificate], now: datetime) -> Found:
+    wanted = tuple(one for one in listed if asked.expires_within is None or asked.is_due(one, now))
+    return Found(project_id, username, len(listed), listed[-1] if listed else None, wanted)
 
 
-def words(progress: Progress) -> str:
-    """How far it is, for people."""
-    parts = ["{0} of {1} lists read".format(progress.read, progress.known)]
-    if progress.failed:
-        parts.append("{0} failed".format(progress.failed))
-    if progress.waited >= 1:
-        parts.append("{0:.0f} s waited for the service".format(progress.waited))
-    return ", ".join(parts)
-
-
-def _refuse_nothing(projects: Mapping[str, Optional[str]], sweep: Sweep) -> None:
+def _refuse_nothing(projects: Mapping[str, Optional[str]], found: Mapping[Any, Found], failed: "Sequence[Failed]") -> None:
     """Nothing read and nothing there look alike from afar, so the former is an error."""
-    if sweep.found or not sweep.failed or {one.project_id for one in sweep.failed} != set(projects):
+    if found or not failed or {one.project_id for one in failed} != set(projects):
         return
-    first = sweep.failed[0].error
-    raise ServiceError(("" if len(sweep.failed) == 1 else "nothing could be read: ") + first.message, first.failure)
+    first = failed[0].error
+    raise ServiceError(("" if len(failed) == 1 else "nothing could be read: ") + first.message, first.failure)
 
 
 def report(answer: Answer) -> Dict[str, Any]:
@@ -161,8 +159,8 @@ def report(answer: Answer) -> Dict[str, Any]:
         "failed_lists": [_failed(one) for one in answer.failed],
         "total_count": len(certificates),
         "checked_at": _time.iso(answer.now),
-        "requests": answer.progress.requests,
-        "seconds_waited": round(answer.progress.waited, 1),
+        "requests": answer.requests,
+        "seconds_waited": round(answer.waited, 1),
     }
 
 
@@ -198,6 +196,6 @@ def _user(one: Found, answer: Answer) -> Dict[str, Any]:
     }
 
 
-def _failed(one: Failed) -> Dict[str, Any]:
+def _failed(one: "Failed") -> Dict[str, Any]:
     failure = one.error.failure or Failure()
     return {"project_id": one.project_id, "username": one.username, "msg": one.error.message, "failure": dict(failure._asdict())}

@@ -2,37 +2,36 @@
 # GNU General Public License v3.0-or-later (see COPYING)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Atlas as we use it: list a user's unexpired certificates, list the managed users, issue one certificate.
+"""Atlas as we read it: a user's unexpired certificates, the managed users of a project, the projects. The one write is in ``_issue``.
 
-A read is repeated while that can help, and a failed read is an exception, never an empty list. The write is sent once;
-what is known afterwards is in the exception: :class:`NotIssued` or :class:`OutcomeUnknown`.
+A read is repeated while that can help, and a failed read is an exception, never an empty list.
+
+Ansible ships modules as source, so whatever is imported is compiled at each run: what only a service account needs, or only a failure, is
+imported where it is needed.
 """
 
-import base64
 import functools
 import itertools
 import json
 import re
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, Tuple, TypeVar
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Any, Callable, Dict, Iterable, Iterator, List, Mapping, NamedTuple, Optional, TypeVar
+from urllib.parse import quote
 
-from ansible_collections.atlas.x509.plugins.module_utils import _advice, _retry, _time
+from ansible_collections.atlas.x509.plugins.module_utils import _time
 from ansible_collections.atlas.x509.plugins.module_utils._auth import Bearer, Digest
-from ansible_collections.atlas.x509.plugins.module_utils._certificate import LARGEST_PEM, Certificate
-from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, NotAdmitted, NotIssued, OutcomeUnknown, ServiceError, Setback
+from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
+from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, NotAdmitted, ServiceError, Setback
+from ansible_collections.atlas.x509.plugins.module_utils._failure import is_shut_out
 from ansible_collections.atlas.x509.plugins.module_utils._http import Answer, NoAnswer, Transport
-from ansible_collections.atlas.x509.plugins.module_utils._options import Connection, Credentials
+from ansible_collections.atlas.x509.plugins.module_utils._options import Connection
 
 if TYPE_CHECKING:
-    from ansible_collections.atlas.x509.plugins.module_utils._shared_token import SharedToken, Taken, Token
+    from ansible_collections.atlas.x509.plugins.module_utils._oauth import ServiceAccount
 
 PAGE_SIZE = 500
 MAX_PAGES = 10000
 
-_TOKEN = re.compile(r"[!-~]+\Z")
-_TOKEN_LIFETIME = 3600  # seconds, as documented; for an answer that does not say
-_REFUSED_AT_THE_DOOR = (401, 406, 407, 415, 429)  # known by the status alone, whoever says it
 _LEADING_ZERO = re.compile(rb'("_id"\s*:\s*)0+(?=[0-9])')
 
 _Result = TypeVar("_Result")
@@ -56,23 +55,21 @@ class Client:
         self._connection = connection
         self._sleep = sleep
         self._transport = Transport(connection, connections)
-        self._auth = self._authentication(connection.credentials)
-        self._own = ""  # a token that was made here and that nobody else will revoke
-        self._shared = None  # type: Optional[SharedToken]
-        if connection.login_dir and connection.credentials.kind == "client_secret":
-            # Here, because an API key has no need of it, and what is imported is compiled at each run of a module.
-            from ansible_collections.atlas.x509.plugins.module_utils._shared_token import SharedToken
-
-            self._shared = SharedToken(connection.login_dir, connection)
+        self.account = None  # type: Optional[ServiceAccount]
+        self._auth = self._authentication()
         self.now = self._transport.now
+        self.requests = 0
+        """How many were sent for whole lists."""
+        self.waited = 0.0
+        """Seconds that were waited before something was tried again."""
 
     def __enter__(self) -> "Client":
         return self
 
     def __exit__(self, *_exception: Any) -> None:
         try:
-            if self._own:
-                self._revoke(self._own)  # when that fails, it ends by itself within the hour, and what the run did stands
+            if self.account:
+                self.account.leave()
         finally:
             self._transport.close()
 
@@ -81,31 +78,14 @@ class Client:
         """Seconds by which the service's clock is ahead of this machine's."""
         return self._transport.clock_offset.total_seconds()
 
-    def log_in(self) -> Optional[bool]:
-        """Share one token with the other tasks of this run; whether it was made now, None for credentials that need no login.
-
-        :class:`ServiceError` when the service refuses, :class:`OSError` when there is no room for the token.
-        """
-        if not self._shared:
-            return None
-        self._shared.open()
-        taken = self._take_shared("")
-        if not taken or not taken.kept:
-            raise OSError("it cannot be written")
-        return taken.made
-
-    def log_out(self) -> Optional[bool]:
-        """Revoke the token that the tasks of this run share; None when they share none, False when the service did not take it back."""
-        token = self._shared.remove() if self._shared else None
-        return self._revoke(token) if token else None
+    @property
+    def media_type(self) -> str:
+        """That of the version of the API in use."""
+        return self._connection.media_type
 
     def certificates(self, project_id: str, username: str) -> List[Certificate]:
         """All unexpired certificates of one user, the one issued last at the end. :class:`ServiceError` when they cannot be read."""
         return self.in_order(self._all(lambda number: self.certificates_page(project_id, username, number)))
-
-    def managed_users(self, project_id: str) -> List[str]:
-        """The names of the project's users whose certificates Atlas manages, in order. :class:`ServiceError` when they cannot be read."""
-        return sorted(set(self._all(lambda number: self.managed_users_page(project_id, number))))
 
     def projects(self) -> Dict[str, Optional[str]]:
         """The names of all projects that the credentials can see, by id, as Atlas lists them. :class:`ServiceError` when they cannot be read."""
@@ -113,19 +93,19 @@ class Client:
 
     def certificates_page(self, project_id: str, username: str, number: int) -> "Page":
         """One try at one page of a user's certificates; :class:`Setback` when it failed and another try may help."""
-        page = self._page(self._certificates_path(project_id, username), number, self._context(project_id, username))
+        page = self._page(self.certificates_path(project_id, username), number, project_id, username)
         return page._replace(items=[_certificate(item, username) for item in page.items])
 
     def managed_users_page(self, project_id: str, number: int) -> "Page":
         """One try at one page of the project's users: the names of those whose certificates Atlas manages."""
-        page = self._page("/groups/{0}/databaseUsers".format(project_id), number, self._context(project_id, ""))
+        page = self._page("/groups/{0}/databaseUsers".format(project_id), number, project_id)
         try:
             return page._replace(items=[_text(item, "username") for item in page.items if item.get("x509Type") == "MANAGED"])
         except ValueError as error:
             raise ServiceError("Atlas lists a database user that cannot be read ({0})".format(error), Failure(200)) from None
 
     def _projects_page(self, number: int) -> "Page":
-        page = self._page("/groups", number, self._context("", ""))
+        page = self._page("/groups", number)
         try:
             return page._replace(items=[(_text(item, "id"), _text(item, "name")) for item in page.items])
         except ValueError as error:
@@ -140,92 +120,67 @@ class Client:
         """Seconds to wait before try number ``attempt`` (2 is the first repetition), or None when it must not be or cannot help."""
         if attempt > self._connection.retries + 1:
             return None
+        from ansible_collections.atlas.x509.plugins.module_utils import _retry
+
         return _retry.wait(attempt, setback.failure or Failure(), setback.headers, self.now())
 
-    def issue(self, project_id: str, username: str, months: int, receive: Callable[[bytes], None]) -> None:
-        """Issue one certificate; ``receive`` gets the answer as it arrives and must keep it. Sent once, never repeated."""
-        context = self._context(project_id, username, writing=True)
-        kept = _Bounded(receive)
-        body = json.dumps({"monthsUntilExpiration": months}).encode("ascii")
-        headers = {"Accept": self._connection.media_type, "Content-Type": self._connection.media_type, "Accept-Encoding": "identity"}
-        path = self._base() + self._certificates_path(project_id, username)
-        try:
-            answer = self._transport.exchange("POST", path, self._auth, headers, body, kept)
-        except NoAnswer as error:
-            if not error.sent:
-                raise NotIssued("the request was not sent, nothing was issued, trying again is safe: {0}".format(self._unreachable(error))) from None
-            raise OutcomeUnknown("the answer to the request for a certificate was lost: {0}".format(error.reason)) from None
-        except ServiceError as error:  # of a login on the way: a write that was not signed was not done
-            raise NotIssued("nothing was issued, trying again is safe: {0}".format(error.message), error.failure) from None
-        if answer.status >= 500 or answer.status == 408:
-            raise OutcomeUnknown("Atlas failed while it was asked for a certificate: " + _advice.sentence(answer.failure, context), answer.failure)
-        if answer.status >= 400 and not _is_refusal(answer.failure):
-            what = _advice.sentence(answer.failure, context)
-            raise OutcomeUnknown("the answer to the request for a certificate did not come through: " + what, answer.failure)
-        if not 200 <= answer.status < 300:
-            raise NotIssued("nothing was issued, trying again is safe: " + self._refusal(answer, context), answer.failure)
+    def post(self, path: str, headers: Dict[str, str], body: bytes, receive: Callable[[bytes], None]) -> Answer:
+        """Send a signed write once; ``path`` is that below the version of the API. :class:`NoAnswer` when the connection fails."""
+        return self._transport.exchange("POST", self._base() + path, self._auth, headers, body, receive)
 
-    def _authentication(self, credentials: Credentials) -> Any:
+    def refusal(self, answer: Answer, project_id: str = "", username: str = "", writing: bool = False) -> str:
+        """What the user reads of an answer that is no success."""
+        if 300 <= answer.status < 400:
+            return "{0} answers with a redirect (HTTP {1}), and redirects are not followed: check base_url".format(
+                self._connection.base_url, answer.status
+            )
+        from ansible_collections.atlas.x509.plugins.module_utils._advice import Context, sentence
+
+        credentials = "{0.kind} from {0.source}".format(self._connection.credentials)
+        return sentence(answer.failure, Context(project_id, username, credentials, writing))
+
+    def unreachable(self, error: NoAnswer) -> str:
+        """What the user reads of a connection that failed."""
+        return "cannot reach {0}: {1}".format(self._connection.base_url, error.reason)
+
+    @staticmethod
+    def certificates_path(project_id: str, username: str) -> str:
+        """Where the certificates of a user are listed and issued."""
+        return "/groups/{0}/databaseUsers/{1}/certs".format(project_id, quote(username, safe=""))
+
+    def _authentication(self) -> Any:
+        credentials = self._connection.credentials
         if credentials.kind == "private_api_key":
             return Digest(credentials.public, credentials.secret)
         if credentials.kind == "access_token":
             return Bearer(credentials.secret)
-        return Bearer(make=self._make_token)
+        from ansible_collections.atlas.x509.plugins.module_utils._oauth import ServiceAccount
 
-    def _make_token(self) -> str:
-        taken = self._take_shared(self._auth.token)
-        return taken.value if taken else self._make_own_token().value
+        self.account = ServiceAccount(self._connection, self._transport, self._log_in)
+        return self.account.auth
 
-    def _take_shared(self, refused: str) -> "Optional[Taken]":
-        taken = self._shared.take(refused, self._make_own_token) if self._shared else None
-        if taken and taken.kept:
-            self._own = ""  # whoever logs the run out revokes it
-        return taken
-
-    def _make_own_token(self) -> "Token":
-        from ansible_collections.atlas.x509.plugins.module_utils._shared_token import Token
-
-        path, auth, headers, body = self._token_request("token", {"grant_type": "client_credentials"})
-        try:
-            answer = self._persistently(lambda: self._once("POST", path, auth, headers, self._context("", ""), body))
-            document = _json(answer.body)
-            value = _text(document, "access_token")
-            if not _TOKEN.match(value):
-                raise ValueError("access_token")
-        except ValueError:
-            raise NotAdmitted("the answer to the login is not a token: check base_url and the proxy settings", Failure(200)) from None
-        except ServiceError as error:
-            raise NotAdmitted(error.message, error.failure) from None
-        self._own = value
-        lifetime = document.get("expires_in")
-        return Token(value, time.time() + (lifetime if isinstance(lifetime, int) else _TOKEN_LIFETIME))
-
-    def _revoke(self, token: str) -> bool:
-        try:
-            form = {"token": token, "token_type_hint": "access_token"}
-            return self._transport.exchange("POST", *self._token_request("revoke", form)).status == 200
-        except NoAnswer:
-            return False
-
-    def _token_request(self, operation: str, form: Mapping[str, str]) -> Tuple[str, "_Basic", Dict[str, str], bytes]:
-        credentials = self._connection.credentials
-        headers = {"Accept": "application/json", "Content-Type": "application/x-www-form-urlencoded"}
-        return "/api/oauth/" + operation, _Basic(credentials.public, credentials.secret), headers, urlencode(form).encode("ascii")
+    def _log_in(self, method: str, path: str, auth: Any, headers: Dict[str, str], body: bytes) -> Answer:
+        return self._persistently(lambda: self._once(method, path, auth, headers, body))
 
     def _all(self, read: Callable[[int], "Page"]) -> Iterator[Any]:
         """What is on every page."""
+
+        def counted(number: int) -> Page:
+            self.requests += 1
+            return read(number)
+
         for number in itertools.count(1):
-            page = self._persistently(functools.partial(read, number))
+            page = self._persistently(functools.partial(counted, number))
             yield from page.items
             if page.is_last:
                 return
 
-    def _page(self, path: str, number: int, context: _advice.Context) -> "Page":
+    def _page(self, path: str, number: int, project_id: str = "", username: str = "") -> "Page":
         """One try at one page. The last one is the one that names no next one and is not full."""
         if number > MAX_PAGES:
             raise ServiceError("Atlas sends page after page without an end")
         query = "?pageNum={0}&itemsPerPage={1}".format(number, PAGE_SIZE)
-        answer = self._once("GET", self._base() + path + query, self._auth, {"Accept": self._connection.media_type}, context)
+        answer = self._once("GET", self._base() + path + query, self._auth, {"Accept": self.media_type}, None, project_id, username)
         page = parse_page(answer.body)
         links = page.get("links")
         named = isinstance(links, list) and any(isinstance(link, dict) and link.get("rel") == "next" for link in links)
@@ -243,69 +198,24 @@ class Client:
                 if pause is None:
                     raise ServiceError(setback.message, setback.failure) from None
             self._sleep(pause)
+            self.waited += pause
 
-    def _once(self, method: str, path: str, auth: Any, headers: Dict[str, str], context: _advice.Context, body: Optional[bytes] = None) -> Answer:
+    def _once(
+        self, method: str, path: str, auth: Any, headers: Dict[str, str], body: Optional[bytes], project_id: str = "", username: str = ""
+    ) -> Answer:
         """Ask once: an answer with status 200, or :class:`Setback`, or :class:`NotAdmitted`."""
         try:
             answer = self._transport.exchange(method, path, auth, headers, body)
         except NoAnswer as error:
-            raise Setback(self._unreachable(error), None, {}) from None
+            raise Setback(self.unreachable(error), None, {}) from None
         if answer.status == 200:
             return answer
-        if _advice.is_shut_out(answer.failure):
-            raise NotAdmitted(self._refusal(answer, context), answer.failure)
-        raise Setback(self._refusal(answer, context), answer.failure, answer.headers)
-
-    def _refusal(self, answer: Answer, context: _advice.Context) -> str:
-        if 300 <= answer.status < 400:
-            return "{0} answers with a redirect (HTTP {1}), and redirects are not followed: check base_url".format(
-                self._connection.base_url, answer.status
-            )
-        return _advice.sentence(answer.failure, context)
-
-    def _unreachable(self, error: NoAnswer) -> str:
-        return "cannot reach {0}: {1}".format(self._connection.base_url, error.reason)
+        if is_shut_out(answer.failure):
+            raise NotAdmitted(self.refusal(answer, project_id, username), answer.failure)
+        raise Setback(self.refusal(answer, project_id, username), answer.failure, answer.headers)
 
     def _base(self) -> str:
         return "/api/atlas/" + self._connection.api_version
-
-    def _context(self, project_id: str, username: str, writing: bool = False) -> _advice.Context:
-        credentials = "{0.kind} from {0.source}".format(self._connection.credentials)
-        return _advice.Context(project_id, username, credentials, writing)
-
-    @staticmethod
-    def _certificates_path(project_id: str, username: str) -> str:
-        return "/groups/{0}/databaseUsers/{1}/certs".format(project_id, quote(username, safe=""))
-
-
-def _is_refusal(failure: Failure) -> bool:
-    """Whether Atlas itself refused the request. What inspects answers on the way may put a page in the place of one that holds a key."""
-    return failure.code is not None or failure.status in _REFUSED_AT_THE_DOOR
-
-
-class _Basic:
-    """Sign with user and password (RFC 7617), in UTF-8 where ``requests`` would take latin-1."""
-
-    def __init__(self, user: str, password: str) -> None:
-        self._value = base64.b64encode("{0}:{1}".format(user, password).encode("utf-8")).decode("ascii")
-
-    def __call__(self, request: Any) -> Any:
-        request.headers["Authorization"] = "Basic " + self._value
-        return request
-
-
-class _Bounded:
-    """Pass on what can be a PEM, and stop at what is too large to be one."""
-
-    def __init__(self, receive: Callable[[bytes], None]) -> None:
-        self._receive = receive
-        self._room = LARGEST_PEM
-
-    def __call__(self, chunk: bytes) -> None:
-        self._receive(chunk[: self._room])
-        self._room -= len(chunk)
-        if self._room < 0:
-            raise NoAnswer("the answer is larger than {0} bytes, and no PEM is".format(LARGEST_PEM), sent=True)
 
 
 def parse_page(body: bytes) -> Dict[str, Any]:

@@ -5,10 +5,12 @@
 """An end to a whole wait. The timeout of a socket begins anew with every byte, so whoever trickles is never too late for it."""
 
 import os
+import signal
 import socket
 import threading
+import time
 from types import TracebackType
-from typing import Any, Optional, Type
+from typing import Any, Dict, Optional, Type
 
 
 class Deadline:
@@ -21,26 +23,71 @@ class Deadline:
         self.passed = False
         # A descriptor of our own: the number of one that somebody closes is soon another file's.
         self._connection = socket.socket(fileno=os.dup(descriptor)) if descriptor is not None else None
-        self._timer = threading.Timer(seconds, self._end)
-        self._timer.daemon = True
+        self._seconds = seconds
 
     def __enter__(self) -> "Deadline":
-        self._timer.start()
+        _watch.add(self, self._seconds)
         return self
 
     def __exit__(self, _kind: Optional[Type[BaseException]], _error: Optional[BaseException], _trace: Optional[TracebackType]) -> None:
-        self._timer.cancel()
-        self._timer.join()
+        _watch.remove(self)
         if self._connection:
             self._connection.close()
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """The time is over."""
         self.passed = True
         try:
             if self._connection:
                 self._connection.shutdown(socket.SHUT_RDWR)
         except OSError:
             pass  # the other side was faster
+
+
+class _Watch:
+    """One thread for the deadlines of all threads: one for each would cost more than the request that it guards."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._ends = {}  # type: Dict[Deadline, float]
+        self._looks_at = 0.0
+        self._thread = None  # type: Optional[threading.Thread]
+
+    def add(self, deadline: Deadline, seconds: float) -> None:
+        with self._changed:
+            end = self._ends[deadline] = time.monotonic() + seconds
+            if self._thread is None or not self._thread.is_alive():  # none yet, or this is a fork of the process that had it
+                self._start()
+            elif end < self._looks_at:
+                self._changed.notify()
+
+    def remove(self, deadline: Deadline) -> None:
+        """From now on, nothing happens to its connection."""
+        with self._changed:
+            self._ends.pop(deadline, None)
+
+    def _start(self) -> None:
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        # A thread holds back what its maker holds back then, and one that holds back nothing takes every signal of the process: also
+        # one that the thread which issues a certificate holds back.
+        held = signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
+        try:
+            self._thread.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, held)
+
+    def _look(self) -> None:
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                for late in [one for one, end in self._ends.items() if end <= now]:
+                    del self._ends[late]
+                    late.end()
+                self._looks_at = min(self._ends.values(), default=now + threading.TIMEOUT_MAX)
+                self._changed.wait(min(self._looks_at - now, threading.TIMEOUT_MAX))
+
+
+_watch = _Watch()
 
 
 def of_response(raw: Any, seconds: float) -> Deadline:

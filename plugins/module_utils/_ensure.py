@@ -25,6 +25,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._errors import (
     ServiceError,
     StoreError,
 )
+from ansible_collections.atlas.x509.plugins.module_utils._issue import issue
 from ansible_collections.atlas.x509.plugins.module_utils._request import Request
 from ansible_collections.atlas.x509.plugins.module_utils._store import Reservation, apply_attributes, await_rival, differing, pending_path, sweep
 from ansible_collections.atlas.x509.plugins.module_utils._time import iso
@@ -175,7 +176,7 @@ def _obtain(client: Client, request: Request, plan: Plan, reservation: Reservati
         try:
             with _signals_held():
                 try:
-                    client.issue(wanted.project_id, wanted.username, request.months, reservation.receive)
+                    issue(client, wanted.project_id, wanted.username, request.months, reservation.receive)
                 finally:
                     received = reservation.received()
             if received.strip():

@@ -12,10 +12,11 @@ import ssl
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, Iterator, Mapping, NamedTuple, Optional
 
-from ansible_collections.atlas.x509.plugins.module_utils import _advice, _deadline, _time
+from ansible_collections.atlas.x509.plugins.module_utils import _deadline, _time
 from ansible_collections.atlas.x509.plugins.module_utils._auth import Bearer, Digest
 from ansible_collections.atlas.x509.plugins.module_utils._deps import requests
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure
+from ansible_collections.atlas.x509.plugins.module_utils._failure import NO_ROLE, failure_of
 from ansible_collections.atlas.x509.plugins.module_utils._options import Connection
 
 _TUNNEL = "Tunnel connection failed"
@@ -40,7 +41,7 @@ class Answer(NamedTuple):
     @property
     def failure(self) -> Failure:
         """What it says when it is an error."""
-        return _advice.failure_of(self.status, self.headers, self.body)
+        return failure_of(self.status, self.headers, self.body)
 
 
 class NoAnswer(Exception):
@@ -108,7 +109,7 @@ class Transport:
 
     def _try_again(self, auth: Any, answer: Answer, used: str, answered: bool) -> bool:
         challenge = answer.headers.get("WWW-Authenticate")
-        if answer.failure.code in _advice.NO_ROLE:
+        if answer.failure.code in NO_ROLE:
             return False
         if isinstance(auth, Digest):
             return (not answered or auth.is_stale(challenge)) and auth.take_up(challenge, used)

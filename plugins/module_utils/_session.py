@@ -29,7 +29,7 @@ def ensure(client: Client, state: str) -> Outcome:
 
 def _present(client: Client) -> Outcome:
     try:
-        made = client.log_in()
+        made = client.account.log_in() if client.account else None
     except OSError as error:
         raise StoreError(
             "the login cannot be kept in this run's directory on the controller ({0}); run this task as the user who runs Ansible: "
@@ -42,7 +42,7 @@ def _present(client: Client) -> Outcome:
 
 def _absent(client: Client) -> Outcome:
     try:
-        revoked = client.log_out()
+        revoked = client.account.log_out() if client.account else None
     except OSError as error:
         raise StoreError("the login cannot be removed ({0}); run this task as the user who runs Ansible: become: false".format(error.strerror)) from None
     if revoked is None:

@@ -18,6 +18,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._certificate import Cer
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client, Page
 from ansible_collections.atlas.x509.plugins.module_utils._errors import NotAdmitted, ServiceError, Setback
 from ansible_collections.atlas.x509.plugins.module_utils._pace import NEVER, Bucket
+from ansible_collections.atlas.x509.plugins.module_utils._progress import Progress
 
 HOPELESS = 8
 """So many lists in a row that failed although each was tried again and again: then it is not the lists, and the rest is not tried."""
@@ -34,17 +35,6 @@ class Failed(NamedTuple):
     project_id: str
     username: Optional[str]
     error: ServiceError
-
-
-class Progress(NamedTuple):
-    """How far it is. ``known`` grows while the users of projects are still being listed."""
-
-    read: int
-    failed: int
-    known: int
-    requests: int
-    waited: float
-    """Seconds in which nothing was under way, because the rate limit or a failing service left nothing to send."""
 
 
 class _Reading:
@@ -92,6 +82,7 @@ class Sweep:
         self._round = deque()  # type: Deque[_Lane]
         self._again = []  # type: List[_Reading]
         self._changed = threading.Condition()
+        self._over = threading.Event()  # for the one who waits for the end: to be told of each answer would cost a switch of threads each time
         self._error = None  # type: Optional[BaseException]
         self._known = self._pending = self._under_way = self._requests = self._in_a_row = 0
         self._waited, self._stands_since = 0.0, None  # type: float, Optional[float]
@@ -105,10 +96,7 @@ class Sweep:
         for name in [None] if usernames is None else usernames:  # user by user, so that the projects take turns from the first request on
             for project_id in project_ids:
                 self._add(_Reading(project_id, name))
-        if self._pending == 1 and usernames is not None:
-            self._work()
-        else:
-            self._work_side_by_side(report)
+        self._work_side_by_side(report)
         if self._error:
             raise self._error
 
@@ -119,12 +107,15 @@ class Sweep:
         return Progress(self._known - self._pending - failed, failed, self._known, self._requests, self._waited)
 
     def _work_side_by_side(self, report: Callable[[Progress], None]) -> None:
+        if self._is_over():  # nothing was asked for
+            return
         threads = [threading.Thread(target=self._work, daemon=True) for _number in range(self._concurrency)]
         for thread in threads:
             thread.start()
-        with self._changed:
-            while not self._changed.wait_for(self._is_over, REPORT_EVERY):
-                report(self.progress)
+        while not self._over.wait(REPORT_EVERY):
+            with self._changed:
+                progress = self.progress
+            report(progress)
         deadline = time.monotonic() + (_LEAVE if self._error else NEVER)
         for thread in threads:
             thread.join(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX))
@@ -143,7 +134,7 @@ class Sweep:
             # A thread that dies takes its error with it; the one who waits for its work must hear of it.
             with self._changed:
                 self._error = self._error or error
-                self._changed.notify_all()
+                self._tell()
 
     def _add(self, reading: _Reading) -> None:
         self._known += 1
@@ -219,7 +210,12 @@ class Sweep:
             yield
             if self._pending and not self._under_way:
                 self._stands_since = time.monotonic()
-            self._changed.notify_all()
+            self._tell()
+
+    def _tell(self) -> None:
+        self._changed.notify_all()
+        if self._is_over():
+            self._over.set()
 
     def _page(self, reading: _Reading) -> Page:
         if reading.username is None:

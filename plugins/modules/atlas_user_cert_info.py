@@ -340,7 +340,7 @@ def _run(module):
     try:
         question = _audit.question(module.params, os.environ)
         with Client(_options.connection(module.params, os.environ), connections=question.concurrency) as client:
-            answer = _audit.ask(client, question, _audit.teller(module.params["progress_path"]))
+            answer = _audit.ask(client, question, module.params["progress_path"])
     except AtlasX509Error as error:
         module.fail_json(msg=error.message, **_shown.failure(error))
     if answer.failed:

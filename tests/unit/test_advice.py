@@ -9,8 +9,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from ansible_collections.atlas.x509.plugins.module_utils._advice import Context, failure_of, sentence
+from ansible_collections.atlas.x509.plugins.module_utils._advice import Context, sentence
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure
+from ansible_collections.atlas.x509.plugins.module_utils._failure import failure_of
 from effort import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -89,24 +90,6 @@ def test_a_login_that_fails_names_the_two_options():
     assert "client_id" in text and "client_secret" in text
 
 
-def test_an_error_is_data_too():
-    body = {"errorCode": "USERNAME_NOT_FOUND", "detail": "No user app.", "reason": "Not Found", "parameters": ["app"]}
-    assert answer(404, **body) == Failure(404, "USERNAME_NOT_FOUND", "No user app.", ["app"])
-
-
-def test_the_reason_stands_in_for_a_missing_detail():
-    assert answer(404, errorCode="X", reason="Not Found").detail == "Not Found"
-
-
-def test_the_header_names_the_code_where_the_body_does_not():
-    assert failure_of(503, {"X-Error-Code": "SERVICE_UNAVAILABLE"}, b"").code == "SERVICE_UNAVAILABLE"
-    assert failure_of(503, {"X-Error-Code": "SERVICE_UNAVAILABLE"}, b"{}").code == "SERVICE_UNAVAILABLE"
-
-
-def test_parameters_that_are_no_list_are_not_taken_for_one():
-    assert answer(404, errorCode="X", parameters="app").parameters is None
-
-
 @pytest.mark.parametrize("status", [404, 407, 502, 503])
 def test_a_proxys_page_is_told_from_an_answer_of_atlas(status):
     failure = failure_of(status, {}, b"<html><head><TITLE>Access\n  denied</TITLE></head></html>")
@@ -126,10 +109,6 @@ def test_a_page_that_forbids_is_not_blamed_on_the_credentials(status):
 def test_any_other_page_has_a_status_and_nothing_else(body):
     assert failure_of(502, {}, body) == Failure(502)
     assert "HTTP 502" in sentence(failure_of(502, {}, body), READ)
-
-
-def test_a_body_that_is_nested_without_end_does_not_end_the_run():
-    assert failure_of(502, {}, b"[" * 200000) == Failure(502)
 
 
 def test_a_page_of_any_size_becomes_a_short_message():

@@ -19,6 +19,7 @@ from ansible_collections.atlas.x509.plugins.module_utils import _options
 from ansible_collections.atlas.x509.plugins.module_utils._auth import Bearer, Digest
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import NotIssued, ServiceError
+from ansible_collections.atlas.x509.plugins.module_utils._issue import issue
 from fake_atlas import (
     DEMO_CLIENT_ID,
     DEMO_CLIENT_SECRET,
@@ -185,7 +186,7 @@ class TestDigestAgainstTheService:
         with client(atlas.url) as one:
             for dummy in range(5):
                 read(one)
-            one.issue(DEMO_PROJECT, "app", 3, [].append)
+            issue(one, DEMO_PROJECT, "app", 3, [].append)
         assert (atlas.state.counters.requests, atlas.state.counters.challenges) == (7, 1)
         assert [entry.credential for entry in atlas.state.journal] == ["api_key"] * 6
 
@@ -194,7 +195,7 @@ class TestDigestAgainstTheService:
             read(one)
             for nonce in atlas.state.nonces.values():
                 nonce.made_at -= 1000
-            one.issue(DEMO_PROJECT, "app", 3, [].append)
+            issue(one, DEMO_PROJECT, "app", 3, [].append)
         assert atlas.state.counters.issued == 1
         assert atlas.state.counters.challenges == 2
 
@@ -237,7 +238,7 @@ class TestDigestAgainstTheService:
         with client(atlas.url, READ_ONLY) as one:
             read(one)
             with pytest.raises(NotIssued) as caught:
-                one.issue(DEMO_PROJECT, "app", 3, [].append)
+                issue(one, DEMO_PROJECT, "app", 3, [].append)
         assert caught.value.failure.code == "USER_UNAUTHORIZED"
         assert atlas.state.counters.requests == 3
 
@@ -280,7 +281,7 @@ class TestServiceAccount:
     def test_one_token_serves_the_run_and_is_revoked_when_it_ends(self, atlas):
         with client(atlas.url, ACCOUNT) as one:
             read(one)
-            one.issue(DEMO_PROJECT, "app", 3, [].append)
+            issue(one, DEMO_PROJECT, "app", 3, [].append)
             read(one)
             assert (atlas.state.counters.tokens_made, atlas.state.counters.tokens_revoked) == (1, 0)
         assert (atlas.state.counters.tokens_made, atlas.state.counters.tokens_revoked) == (1, 1)
@@ -307,7 +308,7 @@ class TestServiceAccount:
         with client(atlas.url, ACCOUNT) as one:
             read(one)
             atlas.call(atlas.state.tokens.clear)
-            one.issue(DEMO_PROJECT, "app", 3, received.append)
+            issue(one, DEMO_PROJECT, "app", 3, received.append)
         assert b"".join(received).startswith(b"-----BEGIN CERTIFICATE-----")
         assert atlas.state.counters.issued == 1
         assert atlas.state.counters.tokens_made == 2
@@ -340,7 +341,7 @@ class TestServiceAccount:
             atlas.call(atlas.state.tokens.clear)
             atlas.fault("status", status=503, match={"path_contains": "/oauth/token"}, times=None)
             with pytest.raises(NotIssued, match="nothing was issued"):
-                one.issue(DEMO_PROJECT, "app", 3, [].append)
+                issue(one, DEMO_PROJECT, "app", 3, [].append)
         assert atlas.state.counters.issued == 0
 
     def test_wrong_credentials_are_one_request_and_a_sentence_that_names_the_options(self, atlas):

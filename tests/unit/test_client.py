@@ -15,10 +15,10 @@ from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
 import pytest
-from ansible_collections.atlas.x509.plugins.module_utils import _client, _options, _results, _shown
-from ansible_collections.atlas.x509.plugins.module_utils._advice import is_shut_out
+from ansible_collections.atlas.x509.plugins.module_utils import _client, _issue, _options, _results, _shown
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, NotAdmitted, NotIssued, OutcomeUnknown, ServiceError
+from ansible_collections.atlas.x509.plugins.module_utils._failure import is_shut_out
 from ansible_collections.atlas.x509.plugins.module_utils._pem import MAX_SIZE
 from effort import examples
 from fake_atlas import (
@@ -55,7 +55,7 @@ def listed(one, project=DEMO_PROJECT, username="app"):
 
 
 def issue(one, received=None, project=DEMO_PROJECT, username="app", months=3):
-    one.issue(project, username, months, (received if received is not None else []).append)
+    _issue.issue(one, project, username, months, (received if received is not None else []).append)
 
 
 def refused(error, ask, *arguments, **more):
@@ -179,13 +179,14 @@ class TestTheList:
         for number in range(700):
             atlas.call(atlas.state.add_user, DEMO_PROJECT, f"user-{number}", x509_type="MANAGED" if number % 2 else "CUSTOMER")
         with client(atlas.url) as one:
-            names = one.managed_users(DEMO_PROJECT)
-        assert names == sorted(["app"] + [f"user-{number}" for number in range(1, 700, 2)])
+            pages = [one.managed_users_page(DEMO_PROJECT, number) for number in (1, 2)]
+        assert [one.is_last for one in pages] == [False, True]
+        assert sorted(name for one in pages for name in one.items) == sorted(["app"] + [f"user-{number}" for number in range(1, 700, 2)])
 
     def test_users_that_cannot_be_read_are_an_error(self, wire, say):
         server = wire(lambda _: say(200, page({"x509Type": "MANAGED", "username": 3})))
         with client(server.url, TOKEN) as one:
-            refused(ServiceError, one.managed_users, DEMO_PROJECT)
+            refused(ServiceError, one.managed_users_page, DEMO_PROJECT, 1)
 
 
 def many(atlas, count):
@@ -875,7 +876,7 @@ class TestIssue:
             raise RuntimeError("the disk")
 
         with client(atlas.url) as one, pytest.raises(RuntimeError, match="the disk"):
-            one.issue(DEMO_PROJECT, "app", 3, broken)
+            _issue.issue(one, DEMO_PROJECT, "app", 3, broken)
 
 
 def cut(after, **more):

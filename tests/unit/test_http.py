@@ -280,12 +280,6 @@ class TestNoAnswer:
         assert not reply.all_said
         assert error.sent
 
-    def test_no_watch_is_left_over(self, wire, say):
-        with transport(wire(lambda _: say(200, b"body")).url) as one:
-            for dummy in range(3):
-                get(one)
-        assert [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)] == []
-
 
 class TestRedirects:
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

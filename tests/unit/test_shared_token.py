@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.atlas.x509.plugins.module_utils import _options, _session
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import ServiceError, StoreError
+from ansible_collections.atlas.x509.plugins.module_utils._issue import issue
 from ansible_collections.atlas.x509.plugins.module_utils._shared_token import MARGIN, Taken, Token
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY
 
@@ -110,7 +111,7 @@ class TestTheEndOfAToken:
         log(task, "present")
         atlas.call(atlas.state.tokens.clear)
         with task() as client:
-            client.issue(DEMO_PROJECT, "app", 3, [].append)
+            issue(client, DEMO_PROJECT, "app", 3, [].append)
         read(task)
         assert tokens(atlas) == (2, 0)
         assert atlas.state.counters.issued == 1
