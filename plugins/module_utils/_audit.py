@@ -5,15 +5,13 @@
 """What ``atlas_user_cert_info`` asks: the certificates of some users or all managed ones, in some projects or all that can be seen."""
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from functools import partial
+from typing import Any, Dict, List, Mapping, NamedTuple, Optional, Tuple
 
 from ansible_collections.atlas.x509.plugins.module_utils import _options, _shown, _time
 from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
-from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, OptionError, ServiceError
-
-if TYPE_CHECKING:
-    from ansible_collections.atlas.x509.plugins.module_utils._sweep import Failed
+from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
 
 SPEC = {
     "username": {"type": "str"},
@@ -57,12 +55,12 @@ class Found(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """Everything, in the order of the question. ``projects`` gives each its name, None where only the id is known."""
+    """Everything, in the order of the question. ``projects`` gives each its name, None where only the id is known; ``failed`` is for the user."""
 
     question: Question
     projects: Mapping[str, Optional[str]]
     found: Tuple[Found, ...]
-    failed: "Tuple[Failed, ...]"
+    failed: Tuple[Mapping[str, Any], ...]
     now: datetime
     requests: int
     waited: float
@@ -102,48 +100,23 @@ def ask(client: Client, asked: Question, progress_path: Optional[str] = None) ->
 def _ask_for_one(client: Client, asked: Question) -> Answer:
     (project_id,), (username,) = asked.project_ids or (), asked.usernames or ()
     listed = client.certificates(project_id, username)
-    found = _found(asked, project_id, username, listed, client.now())
-    return Answer(asked, {project_id: None}, (found,), (), client.now(), client.requests, client.waited)
+    now = client.now()
+    found = _found(asked, project_id, username, listed, now)
+    return Answer(asked, {project_id: None}, (found,), (), now, client.requests, client.waited)
 
 
 def _ask_for_many(client: Client, asked: Question, progress_path: Optional[str]) -> Answer:
-    # Here, because one list, which most tasks ask for, has no need of it, and what is imported is compiled at each run of a module.
-    from ansible_collections.atlas.x509.plugins.module_utils._progress import teller
-    from ansible_collections.atlas.x509.plugins.module_utils._sweep import Sweep
+    # Here, because most tasks ask for one list, and what is imported is compiled at each run of a module.
+    from ansible_collections.atlas.x509.plugins.module_utils import _lists
 
-    projects = client.projects() if asked.project_ids is None else dict.fromkeys(asked.project_ids)  # type: Mapping[str, Optional[str]]
-    clock = []  # type: List[datetime]
-
-    def keep(project_id: str, username: str, listed: List[Certificate]) -> Found:
-        clock.append(client.now())
-        return _found(asked, project_id, username, listed, clock[0])
-
-    sweep = Sweep(client, keep, asked.concurrency, asked.strict)
-    try:
-        sweep.run(list(projects), asked.usernames, teller(progress_path))
-        _refuse_nothing(projects, sweep.found, sweep.failed)
-    except ServiceError as error:
-        error.facts["failed_lists"] = [_failed(one) for one in sweep.failed]
-        raise
-    order = {name: number for number, name in enumerate(projects)}
-    names = {name: number for number, name in enumerate(asked.usernames or sorted({name for _project, name in sweep.found}))}
-    found = sorted(sweep.found.values(), key=lambda one: (order[one.project_id], names[one.username]))
-    failed = sorted(sweep.failed, key=lambda one: (order[one.project_id], one.username or ""))
-    now = clock[0] if clock else client.now()
-    return Answer(asked, projects, tuple(found), tuple(failed), now, sweep.progress.requests, sweep.progress.waited)
+    lists = _lists.read(client, asked.project_ids, asked.usernames, partial(_found, asked), asked.concurrency, asked.strict, progress_path)
+    failed = tuple(_lists.shown(one) for one in lists.failed)
+    return Answer(asked, lists.projects, lists.found, failed, lists.now, lists.progress.requests, lists.progress.waited)
 
 
 def _found(asked: Question, project_id: str, username: str, listed: List[Certificate], now: datetime) -> Found:
     wanted = tuple(one for one in listed if asked.expires_within is None or asked.is_due(one, now))
     return Found(project_id, username, len(listed), listed[-1] if listed else None, wanted)
-
-
-def _refuse_nothing(projects: Mapping[str, Optional[str]], found: Mapping[Any, Found], failed: "Sequence[Failed]") -> None:
-    """Nothing read and nothing there look alike from afar, so the former is an error."""
-    if found or not failed or {one.project_id for one in failed} != set(projects):
-        return
-    first = failed[0].error
-    raise ServiceError(("" if len(failed) == 1 else "nothing could be read: ") + first.message, first.failure)
 
 
 def report(answer: Answer) -> Dict[str, Any]:
@@ -156,7 +129,7 @@ def report(answer: Answer) -> Dict[str, Any]:
         "certificates": certificates,
         "users": [_user(one, answer) for one in answer.found],
         "projects": [{"id": project_id, "name": name} for project_id, name in answer.projects.items()],
-        "failed_lists": [_failed(one) for one in answer.failed],
+        "failed_lists": list(answer.failed),
         "total_count": len(certificates),
         "checked_at": _time.iso(answer.now),
         "requests": answer.requests,
@@ -194,8 +167,3 @@ def _user(one: Found, answer: Answer) -> Dict[str, Any]:
         "orphan_risk": one.total > 1,
         "missing": one.total == 0,
     }
-
-
-def _failed(one: "Failed") -> Dict[str, Any]:
-    failure = one.error.failure or Failure()
-    return {"project_id": one.project_id, "username": one.username, "msg": one.error.message, "failure": dict(failure._asdict())}

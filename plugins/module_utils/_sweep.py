@@ -18,7 +18,6 @@ from ansible_collections.atlas.x509.plugins.module_utils._certificate import Cer
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client, Page
 from ansible_collections.atlas.x509.plugins.module_utils._errors import NotAdmitted, ServiceError, Setback
 from ansible_collections.atlas.x509.plugins.module_utils._pace import NEVER, Bucket
-from ansible_collections.atlas.x509.plugins.module_utils._progress import Progress
 
 HOPELESS = 8
 """So many lists in a row that failed although each was tried again and again: then it is not the lists, and the rest is not tried."""
@@ -35,6 +34,17 @@ class Failed(NamedTuple):
     project_id: str
     username: Optional[str]
     error: ServiceError
+
+
+class Progress(NamedTuple):
+    """How far it is. ``known`` grows while the users of projects are still being listed."""
+
+    read: int
+    failed: int
+    known: int
+    requests: int
+    waited: float
+    """Seconds in which nothing was under way, because the rate limit or a failing service left nothing to send."""
 
 
 class _Reading:

@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
-from ansible_collections.atlas.x509.plugins.module_utils import _audit, _options, _progress, _sweep, _time
+from ansible_collections.atlas.x509.plugins.module_utils import _audit, _lists, _options, _sweep, _time
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError, ServiceError
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, READ_ONLY_PRIVATE_KEY, READ_ONLY_PUBLIC_KEY, FakeAtlas
@@ -507,11 +507,11 @@ def test_how_far_it_is_is_told_while_it_runs(atlas, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("path", [None, "none/here"])
 def test_a_file_for_progress_that_cannot_be_written_stops_nothing_and_is_not_made(tmp_path, path):
-    tell = _progress.teller(path and str(tmp_path / path))
-    tell(_progress.Progress(1, 0, 2, 3, 0.0))
+    tell = _lists.teller(path and str(tmp_path / path))
+    tell(_sweep.Progress(1, 0, 2, 3, 0.0))
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_words_about_progress():
-    assert _progress.words(_progress.Progress(3, 0, 10, 4, 0.4)) == "3 of 10 lists read"
-    assert _progress.words(_progress.Progress(3, 2, 10, 9, 61.7)) == "3 of 10 lists read, 2 failed, 62 s waited for the service"
+    assert _lists.words(_sweep.Progress(3, 0, 10, 4, 0.4)) == "3 of 10 lists read"
+    assert _lists.words(_sweep.Progress(3, 2, 10, 9, 61.7)) == "3 of 10 lists read, 2 failed, 62 s waited for the service"
