@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+import statistics
 import sys
 from typing import Any
 
@@ -18,6 +19,8 @@ from ._table import table
 
 LATENCY = 0.05
 CONCURRENCY = 8
+TASKS = 5
+"""In a play that measures what one of them costs."""
 NAME = "atlas_user_cert_info"
 HEADING = ["", "wall s", "processor s", "MB", "requests", "connections", "waited s", "refused"]
 
@@ -27,7 +30,9 @@ def main() -> None:
     asked = _arguments()
     with service() as atlas:
         say("One user, one request: what a task costs\n")
-        say(_start_up(atlas, asked.repeat))
+        say(_start_up(atlas, asked.pairs))
+        if asked.start_up_only:
+            return
         say(f"\n{asked.users} users of one project\n")
         say(_side_by_side(atlas, asked.users))
         say("\nMany users in many projects, by the module alone\n")
@@ -44,7 +49,8 @@ def say(text: str) -> None:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmark audit", description=__doc__)
-    parser.add_argument("--repeat", type=int, default=20, help="tasks for one user (default: %(default)s)")
+    parser.add_argument("--pairs", type=int, default=15, help="pairs of plays with tasks for one user (default: %(default)s)")
+    parser.add_argument("--start-up-only", action="store_true", help="measure no more than these")
     parser.add_argument("--users", type=int, default=100, help="users beside the loop over uri (default: %(default)s)")
     parser.add_argument("--projects", type=int, default=100, help="projects of the large audits (default: %(default)s)")
     parser.add_argument("--scale", type=int, nargs="+", default=[1000, 10000], help="users of the large audits (default: 1000 10000)")
@@ -66,20 +72,34 @@ def _uri(atlas: Service, project_id: str) -> dict[str, Any]:
     }
 
 
-def _start_up(atlas: Service, repeat: int) -> str:
+def _start_up(atlas: Service, pairs: int) -> str:
+    """Plays with a few tasks each, one with ``uri`` and one with the module in turn, because a machine is not equally fast all the time."""
     (project_id,) = atlas.populated(1, 1, LATENCY)
-    same = {"loop": ["user-000000"] * repeat, "loop_control": {"label": ""}}
-    empty = play([])
-    rows, costs = [], {}
-    for name, action in (
-        ("uri", {"ansible.builtin.uri": _uri(atlas, project_id)}),
-        (NAME, {f"atlas.x509.{NAME}": {"project_id": project_id, "username": "{{ item }}", **_access(atlas)}}),
-    ):
-        atlas.counted()
-        costs[name] = play([{**action, **same}])
-        rows.append(_row(f"{repeat} tasks with {name}", costs[name], atlas.counted()))
-    shown = table(HEADING, [_row("(an empty play)", empty, {}), *rows])
-    return shown + "\n\n" + _ratio(costs["uri"], costs[NAME], empty, "A task of the module", "a task of uri")
+    same = {"loop": ["user-000000"] * TASKS, "loop_control": {"label": ""}}
+    actions = {
+        "uri": {"ansible.builtin.uri": _uri(atlas, project_id)},
+        NAME: {f"atlas.x509.{NAME}": {"project_id": project_id, "username": "{{ item }}", **_access(atlas)}},
+    }
+    costs: dict[str, list[Cost]] = {"": [], **{name: [] for name in actions}}
+    for number in range(pairs + 1):
+        found = {name: play([{**actions[name], **same}]) for name in sorted(actions, reverse=bool(number % 2))}
+        found[""] = play([])
+        for name, one in found.items() if number else ():  # the first pair finds nothing in any cache
+            costs[name].append(one)
+    tasks = {name: [_task(*pair) for pair in zip(costs[name], costs[""], strict=True)] for name in actions}
+    rows = [[f"a task with {name}", *(f"{1000 * statistics.median(each):.0f}" for each in zip(*tasks[name], strict=True))] for name in actions]
+    ratios = [[one / other for one, other in zip(*pair, strict=True)] for pair in zip(tasks[NAME], tasks["uri"], strict=True)]
+    remarks = [
+        f"{what} {statistics.median(each):.3f} times, half of the pairs between {low:.3f} and {high:.3f}"
+        for what, each in zip(("by the clock", "by processor time"), zip(*ratios, strict=True), strict=True)
+        for low, _middle, high in [statistics.quantiles(each, n=4)]
+    ]
+    return table(["", "wall ms", "processor ms"], rows) + f"\n\n{pairs} pairs of plays with {TASKS} tasks; the module beside uri: " + "; ".join(remarks) + "."
+
+
+def _task(play_with: Cost, empty: Cost) -> tuple[float, float]:
+    """Wall and processor seconds of one task, without Ansible's own start."""
+    return (play_with.wall - empty.wall) / TASKS, (play_with.cpu - empty.cpu) / TASKS
 
 
 def _side_by_side(atlas: Service, users: int) -> str:
