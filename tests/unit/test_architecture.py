@@ -39,7 +39,14 @@ def test_every_file_has_its_room():
     assert files == {name for room in rooms_of_the_contract() for name in room}
 
 
-TESTED_WITH = {"_deadline": "_http", "_session": "_shared_token", "_shown": "_results", "_sweep": "_audit"}
+TESTED_WITH = {
+    "_issue": "_client",
+    "_lists": "_audit",
+    "_oauth": "_client",
+    "_session": "_shared_token",
+    "_shown": "_results",
+    "_sweep": "_audit",
+}
 
 
 def test_the_tests_mirror_the_files():
