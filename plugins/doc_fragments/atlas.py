@@ -12,7 +12,7 @@ class ModuleDocFragment:
 options:
   project_id:
     description:
-      - The project (Atlas also calls it group), 24 hexadecimal digits.
+      - The project (Atlas also calls it group), 24 hexadecimal digits in lower case.
       - Defaults to the environment variable E(MONGODB_ATLAS_PROJECT_ID).
     type: str
   public_api_key:

@@ -29,7 +29,7 @@ options:
     required: true
   path:
     description:
-      - The file for the certificate and the private key in PEM format, on the machine where the module runs.
+      - The absolute path of the file for the certificate and the private key in PEM format, on the machine where the module runs.
       - The directory must exist, see O(create_directory), and must not be writable by everybody. A symbolic link is refused.
     type: path
     required: true

@@ -188,6 +188,13 @@ def test_tokens_live_as_long_as_the_settings_say(client):
             400,
             "invalid_request",
         ),
+        # The right form under another name
+        (
+            {"data": "grant_type=client_credentials", "headers": {"Content-Type": "application/json"}},
+            400,
+            "invalid_request",
+        ),
+        ({"data": "grant_type=client_credentials"}, 400, "invalid_request"),
         ({"data": {"grant_type": "password"}}, 400, "unsupported_grant_type"),
         ({"data": [("grant_type", "client_credentials")] * 2}, 400, "invalid_request"),
     ],
