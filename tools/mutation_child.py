@@ -62,8 +62,9 @@ class Collected(PytestRunner):
 
     def _run(self, session: pytest.Session, tests: Iterable[str]) -> int:
         named, durations = set(tests), state().duration_by_test
-        items = [item for item in session.items if (not named or item.nodeid in named) and not (QUICK and is_slow(item))]
-        items.sort(key=lambda item: durations.get(item.nodeid, 0))
+        # What a test does in a child that it forks, mutmut does not see: the second pass asks also those that seem to have nothing to do with it.
+        items = [item for item in session.items if not QUICK or ((not named or item.nodeid in named) and not is_slow(item))]
+        items.sort(key=lambda item: (bool(named) and item.nodeid not in named, durations.get(item.nodeid, 0)))
         with change_cwd("mutants"):
             for item, following in zip(items, [*items[1:], None], strict=False):
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)

@@ -21,6 +21,7 @@ import grp
 import os
 import pwd
 import stat
+import struct
 import tempfile
 import time
 from types import TracebackType
@@ -36,8 +37,12 @@ PATIENCE = 600.0
 _LONGEST_SUFFIX = 40  # of a backup: a process id, a date and a time
 _FILES_NEEDED = 4  # the reservation, the next PEM, a backup, and what is set aside
 
-_FS_IOC_GETFLAGS = 0x80086601
-_IMMUTABLE, _APPEND_ONLY = 0x10, 0x20
+# A link is not followed, and a FIFO without a writer must not hold us. (Python itself sees to O_CLOEXEC.)
+_SAFELY = os.O_NOFOLLOW | os.O_NONBLOCK
+_NONE = -1  # no open file; and to chown: as it is
+
+_FS_IOC_GETFLAGS, _NO_FLAGS = 0x80086601, b"\0" * 8
+_FROZEN = 0x10 | 0x20  # immutable, or append-only
 
 
 class Attributes(NamedTuple):
@@ -60,16 +65,18 @@ def parse_mode(mode: Any) -> int:
     text = "{0:o}".format(mode) if isinstance(mode, int) else str(mode).strip()
     try:
         bits = int(text, 8)
+        if bits < 0:
+            raise ValueError
     except ValueError:
         raise OptionError("mode: '{0}' is not an octal mode; write it quoted, such as '0600' or '0640'".format(mode)) from None
-    if bits > 0 and bits & 0o007:
+    if bits & 0o007:
         raise OptionError("mode: {0:04o} would let everybody on the machine at the private key; use 0600, or 0640 and a group".format(bits))
     owners, groups = bits >> 6 & 7, bits >> 3 & 7
     # A group with more than the owner, or that writes what it cannot read, is a decimal number: 440 is 0670, and 400 is 0620.
-    if not 0 <= bits <= 0o777 or not bits & 0o400 or groups & ~owners or groups in (1, 2, 3):
+    if bits & ~0o777 or not bits & stat.S_IRUSR or groups & ~owners or groups in (1, 2, 3):
         raise OptionError(
             "mode: {0}{1} is no mode for a file that its owner reads; write it quoted, such as '0600' or '0640'".format(
-                mode, ", which is {0:04o} in octal,".format(bits) if isinstance(mode, int) and bits >= 0 else ""
+                mode, ", which is {0:04o} in octal,".format(bits) if isinstance(mode, int) else ""
             )
         )
     return bits
@@ -133,7 +140,7 @@ def apply_attributes(path: str, wanted: Attributes) -> List[str]:
     changes = differing(path, wanted)
     if changes:
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            descriptor = os.open(path, os.O_RDONLY | _SAFELY)
             try:
                 _set(descriptor, wanted)
             finally:
@@ -151,7 +158,7 @@ def pending_path(path: str) -> str:
 def await_rival(path: str) -> None:
     """Wait until no other run works on this path, without writing anything."""
     try:
-        descriptor = os.open(pending_path(path), os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(pending_path(path), os.O_RDONLY | _SAFELY)
     except OSError:
         return
     try:
@@ -163,7 +170,7 @@ def await_rival(path: str) -> None:
 def sweep(path: str) -> None:
     """Remove the empty reservation of a run that died, unless somebody is at work with it. A failure costs nothing."""
     try:
-        descriptor = os.open(pending_path(path), os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        descriptor = os.open(pending_path(path), os.O_RDWR | _SAFELY)
     except OSError:
         return
     try:
@@ -188,8 +195,8 @@ class Reservation:
         self.pending = pending_path(path)
         self._new = os.path.join(os.path.dirname(path), ".{0}.atlas-new".format(os.path.basename(path)))
         self._create_directory = create_directory
-        self._descriptor = -1  # the lock, and normally what the answer is written through
-        self._elsewhere = -1
+        self._descriptor = _NONE  # the lock, and normally what the answer is written through
+        self._elsewhere = _NONE
         self._answer = bytearray()
         self.is_published = False  # whether the rename was done, on disk or not yet
 
@@ -214,7 +221,7 @@ class Reservation:
             pass  # what was to be done is done or has failed with a better reason than this
         finally:
             for descriptor in (self._descriptor, self._elsewhere):
-                if descriptor != -1:
+                if descriptor != _NONE:
                     _close(descriptor)
 
     def reserve_space(self) -> None:
@@ -295,7 +302,7 @@ class Reservation:
         The reservation is given up only after the rename is on disk.
         """
         backup_file = None
-        descriptor = os.open(self._new, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(self._new, os.O_RDONLY | _SAFELY)
         try:
             _set(descriptor, _inherit(self.path, wanted))
             os.fsync(descriptor)
@@ -312,7 +319,7 @@ class Reservation:
     @property
     def is_elsewhere(self) -> bool:
         """Whether the answer had to be kept in another directory, where no later run looks for it."""
-        return self._elsewhere != -1
+        return self._elsewhere != _NONE
 
     @property
     def _keeper(self) -> int:
@@ -333,7 +340,7 @@ class Reservation:
     def _lock(self) -> int:
         deadline = time.monotonic() + PATIENCE
         while True:
-            descriptor = os.open(self.pending, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(self.pending, os.O_RDWR | os.O_CREAT | _SAFELY, 0o600)
             try:
                 _wait(descriptor, fcntl.LOCK_EX, self.path, deadline)
                 if _is_same_file(descriptor, self.pending):
@@ -357,7 +364,7 @@ class Reservation:
 
 def sync_directory(path: str) -> None:
     """Make the names in the directory of ``path`` as durable as the files are."""
-    descriptor = os.open(os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    descriptor = os.open(os.path.dirname(path), os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
@@ -387,7 +394,7 @@ def _write_at(descriptor: int, data: bytes, offset: int) -> None:
 
 def _write_new(path: str, data: bytes) -> None:
     """A new file with this content, 0600 from birth and on disk when this returns; nothing is left of one that failed."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         os.fchmod(descriptor, 0o600)
         _write(descriptor, data)
@@ -420,9 +427,9 @@ def _is_same_file(descriptor: int, path: str) -> bool:
 
 def _set(descriptor: int, wanted: Attributes) -> None:
     found = os.fstat(descriptor)
-    uid = -1 if wanted.uid is None or wanted.uid == found.st_uid else wanted.uid
-    gid = -1 if wanted.gid is None or wanted.gid == found.st_gid else wanted.gid
-    if uid != -1 or gid != -1:
+    uid = _NONE if wanted.uid is None or wanted.uid == found.st_uid else wanted.uid
+    gid = _NONE if wanted.gid is None or wanted.gid == found.st_gid else wanted.gid
+    if uid != _NONE or gid != _NONE:
         os.fchown(descriptor, uid, gid)
     os.fchmod(descriptor, wanted.mode)  # last: a change of owner may clear bits, and nobody new may read before it
 
@@ -489,7 +496,7 @@ def _number(text: str) -> int:
     """A uid or gid; the largest number of all means "leave it" to the kernel, so nobody has it."""
     number = int(text)
     if number >= 2**32 - 1:
-        raise ValueError(text)
+        raise ValueError
     return number
 
 
@@ -569,13 +576,13 @@ def _owner_obstacle(wanted: Attributes) -> Optional[str]:
 def _is_frozen(path: str) -> bool:
     """Whether ``chattr +i`` or ``+a`` forbids the rename. Unknown counts as no: not every file system has flags."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | _SAFELY)
     except OSError:
         return False
     try:
-        flags = fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, b"\0" * 8)
+        flags = fcntl.ioctl(descriptor, _FS_IOC_GETFLAGS, _NO_FLAGS)
     except OSError:
         return False
     finally:
         os.close(descriptor)
-    return bool(int.from_bytes(flags[:4], "little") & (_IMMUTABLE | _APPEND_ONLY))
+    return bool(struct.unpack_from("i", flags)[0] & _FROZEN)

@@ -14,6 +14,7 @@ import grp
 import itertools
 import os
 import pwd
+import re
 import select
 import shutil
 import signal
@@ -22,6 +23,7 @@ import stat
 import subprocess
 import tempfile
 import time
+import types
 import warnings
 from pathlib import Path
 
@@ -325,6 +327,7 @@ def test_without_an_answer_nothing_stays(path, folder):
 def test_what_is_staged_is_whole_and_private_and_not_yet_published(path, open_umask):
     with Reservation(path) as reservation:
         staged = reservation.stage(NEW)
+        assert os.path.basename(staged) == ".mongodb.pem.atlas-new"
         assert Path(staged).read_bytes() == NEW
         assert mode_of(staged) == 0o600
         assert Path(path).read_bytes() == OLD
@@ -353,8 +356,9 @@ def test_a_disk_that_does_not_hold_what_was_written_is_noticed_before_the_rename
     monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, b"\0" * len(data)))
     monkeypatch.setattr(os, "pwrite", lambda descriptor, data, offset: pwrite(descriptor, b"\0" * len(data), offset))
     with Reservation(path) as reservation:
-        with pytest.raises(StoreError, match="does not hold what was written"):
+        with pytest.raises(StoreError) as error:
             reservation.stage(NEW)
+        assert error.value.message == "{0}/.mongodb.pem.atlas-new does not hold what was written to it".format(os.path.dirname(path))
     assert Path(path).read_bytes() == OLD
 
 
@@ -389,6 +393,59 @@ def leave_behind(path, data):
     os.chmod(_store.pending_path(path), 0o600)
 
 
+@pytest.fixture
+def far_away(monkeypatch):
+    """A machine whose clock on the wall is a day ahead of Greenwich."""
+    monkeypatch.setenv("TZ", "XXX-24")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+def test_what_is_set_aside_has_the_moment_in_its_name_as_greenwich_has_it(path, far_away):
+    leave_behind(path, NEW)
+    with Reservation(path) as reservation:
+        aside = reservation.set_aside()
+    moment = dt.datetime.strptime(os.path.basename(aside), "mongodb.pem.unusable-%Y%m%dT%H%M%SZ")
+    assert abs(moment - dt.datetime.now(dt.timezone.utc).replace(tzinfo=None)) < dt.timedelta(minutes=10)
+
+
+def test_what_cannot_be_read_is_not_taken_for_nothing(path, monkeypatch):
+    leave_behind(path, NEW)
+
+    def broken(*_unused):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    with Reservation(path) as reservation:
+        monkeypatch.setattr(os, "pread", broken)
+        with pytest.raises(StoreError) as error:
+            reservation.set_aside()
+    assert error.value.message == "{0} cannot be read: Input/output error".format(_store.pending_path(path))
+    assert Path(_store.pending_path(path)).read_bytes() == NEW
+
+
+def test_a_reservation_knows_whether_it_was_published(path):
+    with Reservation(path) as reservation:
+        reservation.stage(NEW)
+        assert reservation.is_published is False
+        reservation.publish(PRIVATE, backup=False)
+        assert reservation.is_published is True
+
+
+def test_a_link_that_took_the_place_of_what_was_staged_is_not_followed(path, tmp_path):
+    (tmp_path / "elsewhere").write_bytes(b"precious")
+    (tmp_path / "elsewhere").chmod(0o644)
+    with Reservation(path) as reservation:
+        staged = Path(reservation.stage(NEW))
+        staged.unlink()
+        staged.symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(OSError):
+            reservation.publish(PRIVATE, backup=False)
+    assert mode_of(tmp_path / "elsewhere") == 0o644
+    assert Path(path).read_bytes() == OLD
+
+
 def test_what_was_left_behind_is_set_aside_under_a_name_that_says_so(path, folder):
     for data in (NEW, NEWER):  # twice within a second
         leave_behind(path, data)
@@ -414,9 +471,11 @@ def test_a_leftover_that_cannot_be_moved_is_an_error_and_stays(path, monkeypatch
             monkeypatch.setattr(os, name, refuse)
         real = os.open
         monkeypatch.setattr(os, "open", lambda place, *more, **named: refuse() if "unusable" in str(place) else real(place, *more, **named))
-        with pytest.raises(StoreError, match="cannot be moved"):
+        with pytest.raises(StoreError) as error:
             reservation.set_aside()
         monkeypatch.undo()
+    told = re.escape("{0} cannot be moved to {1}.unusable-".format(_store.pending_path(path), path)) + r"\d{8}T\d{6}Z: Operation not permitted"
+    assert re.fullmatch(told, error.value.message)
     assert Path(_store.pending_path(path)).read_bytes() == NEW
 
 
@@ -437,9 +496,10 @@ def test_a_missing_directory_is_made_for_its_owner_only(folder, open_umask):
 
 
 def test_a_directory_is_not_made_unasked(folder):
-    with pytest.raises(StoreError, match="cannot be written: No such file or directory"):
+    with pytest.raises(StoreError) as error:
         with Reservation(str(folder / "none" / "mongodb.pem")):
             pass
+    assert error.value.message == "{0}/none cannot be written: No such file or directory".format(folder)
     assert names(folder) == []
 
 
@@ -480,9 +540,40 @@ def test_no_file_is_open_to_others_at_any_step(path, folder, wanted, open_umask)
     assert mode_of(path) == wanted.mode
 
 
-@pytest.mark.parametrize("mode", ["0600", "600", "0640", "0660", "0400", "0440", "0700", 0o600, 0o640, " 0600 "])
+@pytest.mark.parametrize("mode", ["0600", "600", "0640", "0660", "0400", "0440", "0700", "0770", "0750", 0o600, 0o640, " 0600 "])
 def test_a_mode_is_read_in_octal(mode):
-    assert _store.parse_mode(mode) == int(str(mode), 8) if isinstance(mode, str) else mode
+    assert _store.parse_mode(mode) == (int(mode, 8) if isinstance(mode, str) else mode)
+
+
+NO_MODE = "is no mode for a file that its owner reads; write it quoted, such as '0600' or '0640'"
+
+
+@pytest.mark.parametrize(
+    ("mode", "said"),
+    [
+        ("0644", "mode: 0644 would let everybody on the machine at the private key; use 0600, or 0640 and a group"),
+        ("0601", "mode: 0601 would let everybody on the machine at the private key; use 0600, or 0640 and a group"),
+        ("0001", "mode: 0001 would let everybody on the machine at the private key; use 0600, or 0640 and a group"),
+        ("rw", "mode: 'rw' is not an octal mode; write it quoted, such as '0600' or '0640'"),
+        ("-0600", "mode: '-0600' is not an octal mode; write it quoted, such as '0600' or '0640'"),
+        ("0000", f"mode: 0000 {NO_MODE}"),
+        ("0200", f"mode: 0200 {NO_MODE}"),
+        ("0460", f"mode: 0460 {NO_MODE}"),
+        ("0620", f"mode: 0620 {NO_MODE}"),
+        ("0710", f"mode: 0710 {NO_MODE}"),
+        ("0730", f"mode: 0730 {NO_MODE}"),
+        ("1600", f"mode: 1600 {NO_MODE}"),
+        (0, f"mode: 0, which is 0000 in octal, {NO_MODE}"),
+        (400, f"mode: 400, which is 0620 in octal, {NO_MODE}"),
+        (440, f"mode: 440, which is 0670 in octal, {NO_MODE}"),
+        (640, f"mode: 640, which is 1200 in octal, {NO_MODE}"),
+    ],
+)
+def test_a_mode_that_will_not_do_is_told_why(mode, said):
+    """A number in YAML without its zero is decimal: 400 is meant as 0400 and is 0620."""
+    with pytest.raises(OptionError) as error:
+        _store.parse_mode(mode)
+    assert error.value.message == said
 
 
 @pytest.mark.parametrize(
@@ -510,6 +601,7 @@ def test_owner_and_group_are_found_by_name_and_by_number():
     assert _store.attributes("0600", str(NOBODY), str(TEAM)) == Attributes(0o600, NOBODY, TEAM)
     assert _store.attributes("0600", None, None) == _store.attributes("0600", "", "") == Attributes()
     assert _store.attributes("0600", "0", "0") == Attributes(0o600, 0, 0)
+    assert _store.attributes("0600", "4294967294", "4294967294") == Attributes(0o600, 2**32 - 2, 2**32 - 2)
 
 
 @pytest.mark.parametrize("nobody", ["no-such-user-or-group", "-1", "²", "1 000", "0x10", "4294967295", "4294967296", "9" * 30, "9" * 5000])
@@ -567,8 +659,25 @@ def test_attributes_that_differ_are_named_and_set(path):
     assert (mode_of(path), os.stat(path).st_uid, os.stat(path).st_gid) == (0o640, NOBODY, TEAM)
     assert _store.apply_attributes(path, Attributes(0o640, NOBODY, TEAM)) == []
     assert _store.apply_attributes(path, Attributes(0o600)) == ["mode"]
-    assert os.stat(path).st_uid == NOBODY
+    assert (os.stat(path).st_uid, os.stat(path).st_gid) == (NOBODY, TEAM)
+    assert _store.apply_attributes(path, Attributes(uid=1)) == ["owner"]
+    assert _store.apply_attributes(path, Attributes(gid=1)) == ["group"]
+    assert (mode_of(path), os.stat(path).st_uid, os.stat(path).st_gid) == (0o600, 1, 1)
     assert Path(path).read_bytes() == OLD
+
+
+def test_an_owner_that_stays_is_not_even_asked_for(path, monkeypatch):
+    """Not every file system lets one be set, and who is not root may set a mode all the same."""
+
+    def refuse(*_unused):
+        raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+
+    monkeypatch.setattr(os, "fchown", refuse)
+    found = os.stat(path)
+    assert _store.apply_attributes(path, Attributes(0o640)) == ["mode"]
+    assert _store.apply_attributes(path, Attributes(0o600, found.st_uid, found.st_gid)) == ["mode"]
+    issue(path)
+    assert Path(path).read_bytes() == NEW
 
 
 @root_only
@@ -586,9 +695,16 @@ def test_a_mode_that_is_refused_is_a_store_error(path, monkeypatch):
         raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
 
     monkeypatch.setattr(os, "fchmod", refuse)
-    with pytest.raises(StoreError, match="cannot set mode: Operation not permitted"):
+    with pytest.raises(StoreError) as error:
         _store.apply_attributes(path, Attributes(0o640))
+    assert error.value.message == "{0}: cannot set mode: Operation not permitted".format(path)
     assert mode_of(path) == 0o600
+
+
+def test_attributes_of_a_fifo_are_set_without_waiting_for_a_writer(folder):
+    """What took the place of the file since it was looked at."""
+    os.mkfifo(folder / "fifo", 0o600)
+    assert _store.apply_attributes(str(folder / "fifo"), Attributes(0o640)) == ["mode"]
 
 
 def test_attributes_are_not_set_through_a_link(path, folder):
@@ -620,6 +736,25 @@ def test_no_backup_overwrites_another_one_of_the_same_second(path, folder, monke
     assert len(set(backups)) == 4
     assert [Path(backup).read_bytes() for backup in backups] == [pem(number) for number in range(4)]
     assert names(folder) == sorted(["mongodb.pem"] + [os.path.basename(backup) for backup in backups])
+
+
+def test_a_backup_is_named_as_ansible_names_it(path, monkeypatch):
+    """``path.pid.date@time~``; and one that stands in its way keeps its name."""
+    backup = issue(path, backup=True)
+    pid, moment = re.fullmatch(re.escape(path) + r"\.(\d+)\.(\d{4}-\d\d-\d\d@\d\d:\d\d:\d\d)~", backup).groups()
+    assert int(pid) == os.getpid()
+    assert abs(dt.datetime.strptime(moment, "%Y-%m-%d@%H:%M:%S") - dt.datetime.now()) < dt.timedelta(minutes=10)
+    monkeypatch.setattr(time, "strftime", lambda *_unused: moment)
+    assert issue(path, backup=True) == backup + "~"
+
+
+def test_the_backup_of_a_link_is_a_link(path, tmp_path):
+    """It took the place of the file since that was looked at; what it leads to is not ours to give a second name."""
+    (tmp_path / "elsewhere").write_bytes(b"precious")
+    os.unlink(path)
+    os.symlink(tmp_path / "elsewhere", path)
+    assert os.path.islink(issue(path, backup=True))
+    assert os.stat(tmp_path / "elsewhere").st_nlink == 1
 
 
 def test_there_is_no_backup_of_nothing(folder):
@@ -739,9 +874,10 @@ def test_a_rival_that_never_ends_is_waited_for_only_so_long(path, monkeypatch):
     child = Child(work)
     child.until("locked")
     monkeypatch.setattr(_store, "PATIENCE", 0.2)
-    with pytest.raises(StoreError, match="another run has been working on"):
+    with pytest.raises(StoreError) as error:
         with Reservation(path):
             pass
+    assert error.value.message == "another run has been working on {0} for 0 seconds".format(path)
     assert child.kill() == -signal.SIGKILL, "it was still at work"
     assert Path(path).read_bytes() == OLD
 
@@ -787,8 +923,9 @@ def test_a_file_system_without_locks_is_an_error_and_not_a_run_without_a_lock(pa
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(StoreError, match="cannot be locked: No locks available"):
+    with pytest.raises(StoreError) as error:
         issue(path)
+    assert error.value.message == "{0} cannot be locked: No locks available; choose a place whose file system has locks".format(path)
     assert Path(path).read_bytes() == OLD
 
 
@@ -797,8 +934,9 @@ def test_a_file_system_without_permissions_is_refused_before_anything_is_kept_th
     Path(_store.pending_path(path)).touch()
     os.chmod(_store.pending_path(path), 0o644)
     monkeypatch.setattr(os, "fchmod", lambda *_unused: None)
-    with pytest.raises(StoreError, match="does not keep permissions"):
+    with pytest.raises(StoreError) as error:
         issue(path)
+    assert error.value.message == "{0} does not keep permissions, so others could read the private key; choose another place".format(folder)
     assert Path(path).read_bytes() == OLD
     assert names(folder) == ["mongodb.pem"]
 
@@ -857,6 +995,106 @@ def test_no_rival_gets_in_while_a_leftover_is_set_aside(path):
     assert rivals_at_every_step(work, path) == []
 
 
+# Without writing
+
+
+@pytest.fixture
+def at_work(path):
+    """Another run holds the reservation, until it is told to go."""
+
+    def work(say):
+        with Reservation(path) as reservation:
+            reservation.reserve_space()
+            say("locked")
+            os.read(waiting, 1)
+
+    waiting, go = os.pipe()
+    child = Child(work)
+    child.until("locked")
+    yield lambda: os.write(go, b".")
+    os.write(go, b".")
+    assert child.ended() == 0, child.words
+    os.close(waiting)
+    os.close(go)
+
+
+def test_who_only_looks_waits_for_a_run_that_is_at_work_and_only_so_long(path, folder, at_work, monkeypatch):
+    monkeypatch.setattr(_store, "PATIENCE", 0.2)
+    with pytest.raises(StoreError) as error:
+        _store.await_rival(path)
+    assert error.value.message == "another run has been working on {0} for 0 seconds".format(path)
+    assert names(folder) == [".mongodb.pem.atlas-pending", "mongodb.pem"]
+    monkeypatch.setattr(_store, "PATIENCE", float(LIMIT))
+    at_work()
+    _store.await_rival(path)
+    assert names(folder) == ["mongodb.pem"] or rival(path) == ["in"], "it has let go"
+
+
+def test_who_only_looks_holds_up_nobody_and_leaves_everything(path, folder):
+    """Several may look at once; a leftover stays, and so does what is no reservation at all."""
+    _store.await_rival(path)
+    assert names(folder) == ["mongodb.pem"]
+    leave_behind(path, NEW)
+    pending = _store.pending_path(path)
+    before, open_before = os.stat(pending), len(os.listdir("/dev/fd"))
+    with open(pending) as other:
+        fcntl.flock(other, fcntl.LOCK_SH)
+        _store.await_rival(path)
+    after = os.stat(pending)
+    assert (before.st_ino, before.st_mtime_ns, before.st_mode) == (after.st_ino, after.st_mtime_ns, after.st_mode)
+    assert len(os.listdir("/dev/fd")) == open_before
+    assert rival(path) == ["in"]
+    os.unlink(pending)
+    os.mkfifo(pending)
+    _store.await_rival(path)
+    os.unlink(pending)
+    os.symlink(folder / "nowhere", pending)
+    _store.await_rival(path)
+    assert names(folder) == [".mongodb.pem.atlas-pending", "mongodb.pem"]
+
+
+@pytest.mark.parametrize(("data", "goes"), [(b"", True), (b"\0" * _store.RESERVED, True), (NEW, False), (NEW[:100], False)])
+def test_an_empty_reservation_that_nobody_holds_is_swept_away_and_nothing_else(path, folder, data, goes):
+    _store.sweep(path)
+    leave_behind(path, data)
+    open_before = len(os.listdir("/dev/fd"))
+    _store.sweep(path)
+    assert names(folder) == (["mongodb.pem"] if goes else [".mongodb.pem.atlas-pending", "mongodb.pem"])
+    assert len(os.listdir("/dev/fd")) == open_before
+    assert Path(path).read_bytes() == OLD
+
+
+def test_a_reservation_that_somebody_holds_is_not_swept_away(path, folder, at_work):
+    began = time.monotonic()
+    _store.sweep(path)
+    assert time.monotonic() - began < LIMIT / 2, "it does not wait"
+    assert names(folder) == [".mongodb.pem.atlas-pending", "mongodb.pem"]
+
+
+def test_a_reservation_that_was_exchanged_meanwhile_is_not_swept_away(path, folder, monkeypatch):
+    """Between the open and the lock another run has taken a new one, and is at work with it."""
+    leave_behind(path, b"")
+    real = fcntl.flock
+
+    def late(descriptor, kind):
+        os.unlink(_store.pending_path(path))
+        leave_behind(path, b"")
+        real(descriptor, kind)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    _store.sweep(path)
+    assert names(folder) == [".mongodb.pem.atlas-pending", "mongodb.pem"]
+
+
+@pytest.mark.parametrize("kind", ["link", "fifo", "directory"])
+def test_what_is_no_reservation_is_not_swept_away(path, folder, kind):
+    pending = Path(_store.pending_path(path))
+    (folder / "empty").touch()
+    {"link": lambda: pending.symlink_to(folder / "empty"), "fifo": lambda: os.mkfifo(pending), "directory": pending.mkdir}[kind]()
+    _store.sweep(path)
+    assert names(folder) == [".mongodb.pem.atlas-pending", "empty", "mongodb.pem"]
+
+
 # Disks that fail
 
 
@@ -880,6 +1118,20 @@ def failing(path, tmp_path, monkeypatch):
 
     fail.elsewhere = elsewhere
     return fail
+
+
+def test_an_answer_that_is_kept_elsewhere_has_the_name_of_its_file_and_a_second_failure_says_so(path, failing, monkeypatch):
+    with Reservation(path) as reservation:
+        reservation.reserve_space()
+        failing("pwrite")
+        reservation.receive(NEW)
+        kept = os.path.basename(reservation.pending)
+        assert kept.startswith("mongodb.pem") and kept.endswith(".atlas-pending")
+        monkeypatch.setattr(os, "pwrite", lambda *_unused: os.close(-1))
+        with pytest.raises(StoreError) as error:
+            reservation.receive(NEW)
+        assert error.value.message == "{0} cannot be written either".format(reservation.pending)
+        monkeypatch.undo()
 
 
 @pytest.mark.parametrize(("name", "pieces"), [("pwrite", 0), ("pwrite", 1), ("pwrite", 3), ("fsync", 3), ("ftruncate", 3)])
@@ -983,19 +1235,19 @@ def test_a_good_place_has_no_obstacle(path, folder):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("directory", "is a directory; give the path of the file"),
-        ("link", "is a symbolic link to"),
-        ("dangling", "is a symbolic link to nowhere"),
-        ("fifo", "is not a regular file"),
-        ("socket", "is not a regular file"),
-        ("", "is not the absolute path of a file"),
-        ("none/x.pem", "does not exist"),
-        ("file/x.pem", "is not a directory"),
-        ("file/y/x.pem", "does not exist"),
-        ("dangling/x.pem", "is not a directory"),
-        ("everybody/x.pem", "everybody may write in"),
-        ("directory/..", "is a directory"),
-        ("x" * 256, "too long"),
+        ("directory", "path: {path} is a directory; give the path of the file"),
+        ("link", "path: {path} is a symbolic link to file; give the path of the file itself"),
+        ("dangling", "path: {path} is a symbolic link to nowhere; give the path of the file itself"),
+        ("fifo", "path: {path} is not a regular file"),
+        ("socket", "path: {path} is not a regular file"),
+        ("", "path: '{path}' is not the absolute path of a file"),
+        ("none/x.pem", "path: the directory {folder}/none does not exist"),
+        ("file/x.pem", "path: {folder}/file is not a directory"),
+        ("file/y/x.pem", "path: the directory {folder}/file/y does not exist"),
+        ("dangling/x.pem", "path: {folder}/dangling is not a directory"),
+        ("everybody/x.pem", "path: everybody may write in {folder}/everybody, so anybody could exchange the PEM"),
+        ("directory/..", "path: {path} is a directory; give the path of the file"),
+        ("x" * 256, "path: the name '" + "x" * 256 + "' is too long: the files that stand beside it have longer ones"),
     ],
 )
 def test_what_cannot_be_replaced_is_an_obstacle_that_is_named(folder, monkeypatch, name, words):
@@ -1010,8 +1262,8 @@ def test_what_cannot_be_replaced_is_an_obstacle_that_is_named(folder, monkeypatc
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")
     before = names(folder)
-    said = obstacle("{0}/{1}".format(folder, name), Attributes())
-    assert said.startswith("path: ") and words in said
+    wanted = "{0}/{1}".format(folder, name)
+    assert obstacle(wanted, Attributes()) == words.format(path=wanted, folder=folder)
     assert names(folder) == before
 
 
@@ -1026,11 +1278,16 @@ def test_a_directory_that_everybody_shares_will_do_when_it_is_sticky(folder):
 
 
 def test_a_directory_to_be_made_is_judged_by_what_is_there(folder):
-    for name, words in (("everybody", "everybody may write in"), ("file", "is not a directory")):
-        (folder / "everybody").mkdir(exist_ok=True)
-        (folder / "everybody").chmod(0o777)
-        (folder / "file").touch()
-        assert words in obstacle(str(folder / name / "a" / "b" / "x.pem"), Attributes(), create_directory=True)
+    (folder / "everybody").mkdir()
+    (folder / "everybody").chmod(0o777)
+    (folder / "file").touch()
+    for name, said in (
+        ("everybody/a/b/x.pem", "path: everybody may write in {0}/everybody, so anybody could exchange the PEM"),
+        ("file/a/b/x.pem", "path: {0}/file is not a directory"),
+        ("a/" + "x" * 250, "path: the name '" + "x" * 250 + "' is too long: the files that stand beside it have longer ones"),
+    ):
+        assert obstacle(str(folder / name), Attributes(), create_directory=True) == said.format(folder)
+    assert names(folder) == ["everybody", "file"]
 
 
 @root_only
@@ -1038,6 +1295,57 @@ def test_a_device_is_an_obstacle(folder):
     """One of its own: the machine's may have been replaced by a file, which is what this is about."""
     os.mknod(folder / "mongodb.pem", 0o600 | stat.S_IFCHR, os.makedev(1, 3))
     assert "is not a regular file" in obstacle(str(folder / "mongodb.pem"), Attributes())
+
+
+def test_a_name_leaves_forty_characters_for_those_beside_it(folder):
+    assert obstacle(str(folder / ("x" * 215)), Attributes()) is None
+    assert "is too long" in obstacle(str(folder / ("x" * 216)), Attributes())
+
+
+@pytest.mark.parametrize(
+    ("room", "said"),
+    [
+        ({}, None),
+        ({"f_bavail": 32}, None),
+        ({"f_bavail": 31}, "path: no space is left in {0}"),
+        ({"f_bavail": 0}, "path: no space is left in {0}"),
+        ({"f_favail": 4}, None),
+        ({"f_favail": 3}, "path: no inodes are left in {0}"),
+        ({"f_files": 0, "f_favail": 0}, None),
+    ],
+    ids=str,
+)
+def test_space_for_two_answers_and_four_files_will_do_and_less_will_not(folder, monkeypatch, room, said):
+    """The answer is kept once as it came and once as a PEM; some file systems, such as btrfs, count no files."""
+    found = {"f_bavail": 1000, "f_frsize": 4096, "f_files": 1000, "f_favail": 1000, **room}
+    monkeypatch.setattr(os, "statvfs", lambda _path: types.SimpleNamespace(**found))
+    assert obstacle(str(folder / "new.pem"), Attributes()) == (said.format(folder) if said else None)
+
+
+def test_a_file_that_cannot_even_be_looked_at_is_an_obstacle(path, monkeypatch):
+    real = os.lstat
+
+    def broken(place, *more, **named):
+        if place == path:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return real(place, *more, **named)
+
+    monkeypatch.setattr(os, "lstat", broken)
+    assert obstacle(path, Attributes()) == "path: {0}: Input/output error".format(path)
+
+
+@root_only
+def test_what_may_be_written_is_judged_by_the_effective_user(reachable):
+    """A process that has lowered its effective user alone is still root to a careless question."""
+    path = os.path.join(reachable, "mongodb.pem")
+
+    def lowered(say):
+        os.seteuid(NOBODY)
+        say(str(obstacle(path, Attributes())))
+
+    child = Child(lowered)
+    child.ended()
+    assert child.words == ["path: the directory {0} may not be written, and this runs as uid {1}".format(reachable, NOBODY)]
 
 
 @pytest.mark.parametrize("length", [200, 225, 240, 255])
@@ -1070,15 +1378,19 @@ def test_what_only_root_may_do_is_told_by_the_effective_user(path, monkeypatch):
     user, groups = os.geteuid() + 1000, [os.getegid(), TEAM]
     monkeypatch.setattr(os, "geteuid", lambda: user)
     monkeypatch.setattr(os, "getgroups", lambda: groups)
+    owner = "owner: only root can give a file to another user (or leave it to one), and this runs as uid {0}".format(user)
+    group = "group: this runs as uid {0}, who is not in the group {1}".format(user, TEAM + 1)
     for wanted, words in (
         (Attributes(), None),
         (Attributes(uid=user, gid=TEAM), None),
         (Attributes(gid=os.getegid()), None),
-        (Attributes(uid=user + 1), "owner: only root"),
-        (Attributes(gid=TEAM + 1), "group: this runs as uid {0}".format(user)),
+        (Attributes(uid=user + 1), owner),
+        (Attributes(gid=TEAM + 1), group),
     ):
-        said = obstacle(str(Path(path).parent / "new.pem"), wanted)
-        assert said is None if words is None else said.startswith(words)
+        assert obstacle(str(Path(path).parent / "new.pem"), wanted) == words
+        assert obstacle(str(Path(path).parent / "a" / "new.pem"), wanted, create_directory=True) == words
+    assert obstacle(path, Attributes()) == owner, "it belongs to another one, and would have to stay with him"
+    assert obstacle(path, Attributes(uid=user)) is None
 
 
 def test_a_file_system_without_flags_has_nothing_frozen(path, monkeypatch):
@@ -1144,6 +1456,7 @@ def test_an_inspection_says_what_speaks_against_the_place_and_what_differs(path,
     assert _store.inspect(str(folder / "none.pem"), "0600", None, None) == (None, [])
     assert _store.inspect(str(folder / "none" / "x.pem"), "0600", None, None).obstacle.startswith("path: ")
     assert _store.inspect(path, "0600", "no-such-user", None) == ("owner: there is no user 'no-such-user' here", [])
+    assert _store.inspect(path, "0600", None, "no-such-group") == ("group: there is no group 'no-such-group' here", [])
     assert _store.inspect(path, "0644", None, None).obstacle.startswith("mode: ")
 
 
@@ -1168,12 +1481,14 @@ def test_a_reservation_that_is_not_ours_is_refused_and_left_alone(path, folder, 
     elif os.geteuid() == 0:
         pending.write_bytes(b"precious")
         pending.chmod(0o644)
-        os.chown(pending, NOBODY, NOBODY)
+        os.chown(pending, 1, 1)
     else:
         pytest.skip("only root can make a file of another user")
     before = os.lstat(pending)
-    with pytest.raises(StoreError):
+    with pytest.raises(StoreError) as error:
         issue(path)
+    if kind in ("hard link", "fifo", "other's"):
+        assert error.value.message == "{0} is not a file of ours; look at it and remove it".format(pending)
     after = os.lstat(pending)
     assert (before.st_ino, before.st_mode, before.st_uid, before.st_size) == (after.st_ino, after.st_mode, after.st_uid, after.st_size)
     assert target.read_bytes() == b"precious" and mode_of(target) == 0o644
