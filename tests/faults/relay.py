@@ -18,12 +18,13 @@ class Relay:
     """Carries each request to the service and its answer back, one connection each.
 
     ``lists``: after so many lists that were answered with 200 nobody listens any more. ``pause``: seconds between the bytes of
-    the answer to a POST, from the first byte of its head on.
+    the answer to a POST, from the first byte of its head on. ``cuts``: a request, ``"POST /path"``; half of the answer to it is all that comes.
     """
 
-    def __init__(self, service: str, lists: int | None = None, pause: float = 0) -> None:
+    def __init__(self, service: str, lists: int | None = None, pause: float = 0, cuts: str = "") -> None:
         self._service = urlsplit(service).netloc
         self._lists, self._pause = lists, pause
+        self.cuts = cuts
         self._ended = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = "http://127.0.0.1:{0}".format(self._listener.getsockname()[1])
@@ -58,13 +59,17 @@ class Relay:
             service = http.client.HTTPConnection(self._service, timeout=30)
             service.request(method, target, body, dict(head.items()))
             answer = service.getresponse()
-            told = [f"{name}: {value}" for name, value in answer.getheaders()] + ["Connection: close", "", ""]
-            said = f"HTTP/1.1 {answer.status} So\r\n".encode() + "\r\n".join(told).encode("latin-1") + answer.read()
+            content = answer.read()
+            told = [f"{name}: {value}" for name, value in answer.getheaders() if name.lower() not in ("content-length", "transfer-encoding")]
+            told += [f"Content-Length: {len(content)}", "Connection: close", "", ""]
+            said = f"HTTP/1.1 {answer.status} So\r\n".encode() + "\r\n".join(told).encode("latin-1") + content
             service.close()
             if self._lists and method == "GET" and answer.status == 200:
                 self._lists -= 1
                 if not self._lists:
                     self._vanish()  # before the client hears, so that its next request finds nobody
+            if f"{method} {target}" == self.cuts:
+                said = said[: len(said) // 2]
             for piece in self._pieces(said, self._pause if method == "POST" else 0):
                 client.sendall(piece)
 

@@ -21,6 +21,7 @@ pytest.importorskip("awx_plugins.interfaces", reason="needs AWX's injector, whic
 from awx_jobs import until
 from awx_jobs.fleet import fleet
 from fake_atlas import DEMO_PROJECT
+from faults.relay import Relay
 
 ROOT = Path(__file__).resolve().parents[2]
 BAO = Path(os.environ.get("BAO", ROOT / ".build" / "awx" / "bin" / "bao"))
@@ -190,3 +191,30 @@ def test_a_parked_pem_replaces_neither_one_that_was_issued_later_nor_what_is_non
     assert list(parking.iterdir()) == []
     assert len(awx.issued()) == 1
     awx.assert_nothing_leaked(stranger, again)
+
+
+def test_a_pem_that_was_stored_though_nobody_heard_so_is_neither_stored_nor_issued_again_and_leaves_nothing(awx, store, tmp_path):
+    relay = Relay(store.url, cuts=f"GET /v1/{SECRET}")
+    awx.credential("vault_token", address=relay.url, token=store.token("writer", "create", "update", "read"))
+    parking = awx.folder / "mount"
+    parking.mkdir(mode=0o700)
+    awx.allow(parking)
+    answers = {**ANSWERS, "user_cert_parking_dir": str(parking)}
+    try:
+        unread = awx.run("vault_kv", answers)
+        assert f"{SECRET} cannot be read (HTTP 404" in unread.output and awx.issued() == []
+        relay.cuts = f"POST /v1/{SECRET}"
+        lost = awx.run("vault_kv", answers)
+        relay.cuts = ""
+        (serial,) = awx.issued()
+        assert f"the certificate {serial} was not stored in {SECRET} (HTTP -1" in lost.output
+        assert as_pair(tmp_path, store.holds()[1]) == serial
+        assert len(list(parking.iterdir())) == 1
+        again = awx.run("vault_kv", answers)
+    finally:
+        relay.close()
+    assert [job.status for job in (unread, lost)] == ["failed"] * 2
+    assert again.hosts == {"localhost": "ok"}, again.output
+    assert (store.holds()[0], awx.issued()) == (1, [serial])
+    assert list(parking.iterdir()) == []
+    awx.assert_nothing_leaked(unread, lost, again)
