@@ -114,3 +114,22 @@ def test_a_holder_that_is_not_in_the_inventory_is_named(fleet_of):
     assert fleet.run(fails=True, user_cert_holders=["web1", "web2", "gone.invalid"]) == dict.fromkeys(fleet.hosts, "failed")
 
     assert "could not be asked: gone.invalid" in fleet.output
+
+
+@pytest.mark.parametrize("no", ["an orphan", "the service"])
+def test_with_ignore_errors_a_no_is_said_once_for_each_host_and_nothing_else_goes_wrong(fleet_of, no):
+    fleet = fleet_of(2)
+    fleet.play.update(ignore_errors=True)
+    if no == "an orphan":
+        fleet.give(days_left=60)
+    else:
+        fleet.atlas.fault("status", status=503, times=None)
+
+    assert fleet.run(user_cert_connection={"retries": 0}) == dict.fromkeys(fleet.hosts, "ok")
+
+    failures = [line for line in fleet.output.splitlines() if line.startswith("fatal: ")]
+    assert len(failures) == len(fleet.hosts)
+    assert all(("user_cert_on_orphan" if no == "an orphan" else "Atlas is unavailable just now") in line for line in failures)
+    assert "undefined" not in fleet.output and "has no attribute" not in fleet.output
+    assert fleet.serials() == dict.fromkeys(fleet.hosts, "absent")
+    assert fleet.parked() is None
