@@ -83,7 +83,7 @@ awx: dev ## All that AWX does: its jobs, its set-up from a file, a secret store 
 		tests/integration/test_awx_vault.py tests/integration/test_execution_environment.py
 
 .PHONY: examples
-examples: dev ## Every example of the README, the guides and the modules, run against the fake Atlas (a quarter of an hour)
+examples: dev ## Every example of the README, the guides, the modules and the roles, run against the fake Atlas (a quarter of an hour)
 	@$(heading) 'examples'
 	@$(bin)/python -m pytest $(parallel) -m 'heavy or not heavy' $(PYTEST_ARGS) tests/integration/test_examples.py
 

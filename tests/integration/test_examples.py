@@ -2,7 +2,7 @@
 # GNU General Public License v3.0-or-later (see COPYING)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""Every example of the README, the guides and the modules does what it says. `make examples` runs them all; the quick part is always run."""
+"""Every example of the README, the guides, the modules and the roles does what it says. `make examples` runs them all; the quick part is always run."""
 
 from __future__ import annotations
 
