@@ -11,10 +11,14 @@ say nothing of the collection; here it has half an hour.
 from __future__ import annotations
 
 import logging
+import re
 import sys
 
 from galaxy_importer import main as importer
 from galaxy_importer.loaders import collection
+
+# The playbook that sets AWX up is for those who have awx.awx; Galaxy's ansible-lint has not. `make lint` looks at the rest of that playbook.
+EXPECTED = re.compile(r"playbooks/awx_setup\.yml:\d+:\d+: syntax-check\[unknown-module\]: couldn't resolve module/action 'awx\.awx\.\w+'.*")
 
 
 class _Patient(collection.Popen):  # type: ignore[misc]
@@ -26,7 +30,7 @@ class _Patient(collection.Popen):  # type: ignore[misc]
 
 
 class _Complaints(logging.Handler):
-    """Keeps what is a warning or worse."""
+    """Keeps what is a warning or worse, and not expected."""
 
     def __init__(self) -> None:
         """Nothing yet."""
@@ -35,7 +39,8 @@ class _Complaints(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep it."""
-        self.said.append(record.getMessage())
+        if not EXPECTED.fullmatch(record.getMessage()):
+            self.said.append(record.getMessage())
 
 
 def main(artefact: str) -> str:
@@ -52,4 +57,4 @@ def main(artefact: str) -> str:
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit("usage: python tools/galaxy.py ARTEFACT")
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(sys.argv[1]) or 0)
