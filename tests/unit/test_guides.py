@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import pytest
@@ -87,3 +88,23 @@ def test_a_link_to_a_page_or_a_heading_that_is_not_there_is_found(tmp_path):
     count, dead = links.dead(tmp_path.resolve())
     assert count == 4
     assert dead == ["index.html: other.html#gone", "index.html: gone.png"]
+
+
+def test_the_readme_shows_how_it_flows_the_terminal_and_the_report():
+    shown = re.findall(r"!\[[^\]]+\]\([^)\s]+/docs/([^)]+)\)", (ROOT / "README.md").read_text())
+    assert shown == ["flow.svg", "terminal.svg", "report.png"]
+
+
+def test_the_picture_of_the_terminal_is_of_the_demonstration_as_it_is():
+    """`make pictures` draws it again."""
+    drawn = html.unescape((ROOT / "docs" / "terminal.svg").read_text())
+    titles = re.findall(r"^title '([23]\. .*)'", (ROOT / "demo" / "run").read_text(), re.MULTILINE)
+    assert re.findall(r">== (.*?)</text>", drawn) == titles
+    tasks = set(re.findall(r">  (\S.*?) +(?:ok|changed) +\S.*?</text>", drawn)) - {"Validating arguments against arg spec 'main'"}
+    role = "".join(file.read_text() for file in (ROOT / "roles" / "user_cert" / "tasks").glob("*.yml"))
+    assert len(tasks) > 3
+    assert [task for task in tasks if f"- name: {task}\n" not in role] == []
+
+
+def test_contributing_takes_ten_lines():
+    assert re.findall(r"^(\d+)\. ", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE) == [str(number) for number in range(1, 11)]
