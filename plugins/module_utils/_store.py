@@ -155,6 +155,11 @@ def pending_path(path: str) -> str:
     return os.path.join(os.path.dirname(path), ".{0}.atlas-pending".format(os.path.basename(path)))
 
 
+def staged_path(path: str) -> str:
+    """Where the next PEM for this path is written and checked before the rename."""
+    return os.path.join(os.path.dirname(path), ".{0}.atlas-new".format(os.path.basename(path)))
+
+
 def await_rival(path: str) -> None:
     """Wait until no other run works on this path, without writing anything."""
     try:
@@ -168,15 +173,17 @@ def await_rival(path: str) -> None:
 
 
 def sweep(path: str) -> None:
-    """Remove the empty reservation of a run that died, unless somebody is at work with it. A failure costs nothing."""
+    """Remove what a run that died has staged, and its reservation if it is empty, unless somebody is at work with it. A failure costs nothing."""
     try:
         descriptor = os.open(pending_path(path), os.O_RDWR | _SAFELY)
     except OSError:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if _is_same_file(descriptor, pending_path(path)) and _pem.look_at(pending_path(path)).state == "empty":
-            os.unlink(pending_path(path))
+        if _is_same_file(descriptor, pending_path(path)):
+            _remove(staged_path(path))
+            if _pem.look_at(pending_path(path)).state == "empty":
+                os.unlink(pending_path(path))
     except OSError:
         pass
     finally:
@@ -193,7 +200,7 @@ class Reservation:
     def __init__(self, path: str, create_directory: bool = False) -> None:
         self.path = path
         self.pending = pending_path(path)
-        self._new = os.path.join(os.path.dirname(path), ".{0}.atlas-new".format(os.path.basename(path)))
+        self._new = staged_path(path)
         self._create_directory = create_directory
         self._descriptor = _NONE  # the lock, and normally what the answer is written through
         self._elsewhere = _NONE
@@ -213,10 +220,10 @@ class Reservation:
         self, kind: Optional[Type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
     ) -> None:
         try:
+            self.unstage()  # first: whoever finds no reservation looks for nothing more
             for name in (self.pending, pending_path(self.path)):  # one and the same, unless it is elsewhere
                 if _pem.look_at(name).state == "empty":
                     os.unlink(name)
-            self.unstage()
         except OSError:
             pass  # what was to be done is done or has failed with a better reason than this
         finally:
@@ -291,10 +298,7 @@ class Reservation:
 
     def unstage(self) -> None:
         """Remove the next PEM if it is there."""
-        try:
-            os.unlink(self._new)
-        except FileNotFoundError:
-            pass
+        _remove(self._new)
 
     def publish(self, wanted: Attributes, backup: bool) -> Optional[str]:
         """Make what was staged the file at ``path``, with its attributes, in one step; returns the backup's name, if any.
@@ -369,6 +373,13 @@ def sync_directory(path: str) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _remove(path: str) -> None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
 
 
 def _close(descriptor: int) -> None:

@@ -1054,9 +1054,10 @@ def test_who_only_looks_holds_up_nobody_and_leaves_everything(path, folder):
 
 
 @pytest.mark.parametrize(("data", "goes"), [(b"", True), (b"\0" * _store.RESERVED, True), (NEW, False), (NEW[:100], False)])
-def test_an_empty_reservation_that_nobody_holds_is_swept_away_and_nothing_else(path, folder, data, goes):
+def test_an_empty_reservation_that_nobody_holds_is_swept_away_and_what_was_staged_with_any(path, folder, data, goes):
     _store.sweep(path)
     leave_behind(path, data)
+    Path(_store.staged_path(path)).write_bytes(NEW)
     open_before = len(os.listdir("/dev/fd"))
     _store.sweep(path)
     assert names(folder) == (["mongodb.pem"] if goes else [".mongodb.pem.atlas-pending", "mongodb.pem"])
