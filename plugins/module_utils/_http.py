@@ -21,7 +21,6 @@ from ansible_collections.atlas.x509.plugins.module_utils._options import Connect
 
 _TUNNEL = "Tunnel connection failed"
 _CUT = "the answer was cut"
-_ENDED = "Response ended prematurely"  # urllib3, where the length of the next piece should stand
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes. A page of 500 certificates has 100 kB."""
@@ -234,7 +233,7 @@ def _reason(error: BaseException) -> str:
     """Why a connection failed, in words that hold neither URL nor header."""
     texts = []
     for inner in _chain(error):
-        if type(inner).__name__ == "IncompleteRead" or str(inner) == _ENDED:
+        if type(inner).__name__ == "IncompleteRead":
             return _CUT
         if isinstance(inner, ssl.SSLCertVerificationError):
             return "its certificate is not trusted: {0}; if it is signed by a private authority, set ca_path".format(inner.verify_message)

@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 import traceback
+import types
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
 
@@ -123,20 +124,34 @@ class TestAnAnswer:
             assert get(one).body == b"abc" + b"d" * 16
 
     def test_what_a_2xx_brings_goes_to_the_receiver_and_what_an_error_brings_does_not(self, wire, say):
-        statuses = iter([201, 400])
+        statuses = iter([201, 300, 400])
         server = wire(lambda _: say(next(statuses), b"x" * 100))
         with transport(server.url) as one:
             received = []
             assert post(one, received.append).body == b""
             assert b"".join(received) == b"x" * 100
-            assert post(one, received.append).body == b"x" * 100
-            assert b"".join(received) == b"x" * 100
+            for dummy in range(2):
+                assert post(one, received.append).body == b"x" * 100
+                assert b"".join(received) == b"x" * 100
 
 
 class TestNoAnswer:
     def test_refused_is_certainly_not_sent(self, free_port):
         error = no_answer(f"http://127.0.0.1:{free_port}")
         assert (error.sent, error.reason) == (False, "Connection refused")
+
+    def test_a_service_that_takes_no_connection_is_certainly_not_sent(self):
+        """Its queue is full, as behind a firewall that drops everything: nobody refuses, and nobody answers."""
+        with contextlib.ExitStack() as queue:
+            listener = queue.enter_context(socket.socket())
+            listener.bind(("127.0.0.1", 0))
+            listener.listen(0)
+            for dummy in range(4):
+                waiting = queue.enter_context(socket.socket())
+                waiting.setblocking(False)
+                waiting.connect_ex(listener.getsockname())
+            error = no_answer("http://127.0.0.1:{0}".format(listener.getsockname()[1]), timeout=1)
+        assert (error.sent, error.reason) == (False, "no answer in time")
 
     @pytest.mark.parametrize("ask", [get, post])
     def test_closed_without_an_answer_may_have_been_done(self, wire, ask):
@@ -446,6 +461,48 @@ class TestTheEndOfABody:
     def test_an_older_urllib3_is_asked_for_single_bytes_where_a_key_may_be_and_for_more_behind_it(self):
         """It waits until as much is there as was asked for, and forgets it when it fails in between."""
         assert [OldRaw(b"x").asked_behind(total) for total in (0, 16383, 16384, 2**20 - 1, 2**20)] == [1, 1, 16, 16, 65536]
+
+    def test_the_end_is_the_end_for_an_older_urllib3_too(self):
+        raw = OldRaw(b"")
+        raw.closed = True
+        assert _http._next_piece(raw, 0) == b""
+
+    def test_a_newer_urllib3_is_asked_for_what_is_there(self):
+        """At most 64 KiB at once, however much has come."""
+        raw = types.SimpleNamespace(read1=lambda size, decode_content: b"%d %d" % (size, decode_content), read=None)
+        assert [_http._next_piece(raw, total) for total in (0, 2**30)] == [b"65536 1"] * 2
+
+    def test_whoever_asks_for_more_knows_how_much_has_come(self, wire, monkeypatch):
+        real, known = _http._next_piece, []
+        monkeypatch.setattr(_http, "_next_piece", lambda raw, total: known.append(total) or real(raw, total))
+        with transport(wire(lambda _: chunked([60, 40])).url) as one:
+            get(one)
+        assert (known[0], known[-1]) == (0, 100)
+
+    @pytest.mark.parametrize(
+        ("missing", "late", "reason"),
+        [
+            (0, False, None),
+            (0, True, None),
+            (None, False, None),
+            (1, False, "the answer was cut"),
+            (5, False, "the answer was cut"),
+            (5, True, "the answer was not complete after 5 s"),
+            (None, True, "the answer was not complete after 5 s"),
+        ],
+    )
+    def test_an_end_is_judged_by_what_is_missing_and_by_the_time(self, missing, late, reason):
+        """An older urllib3 takes an early end for the end."""
+        raw = OldRaw(b"")
+        raw.closed, raw.length_remaining = True, missing
+        with transport("http://127.0.0.1:1") as one:
+            pieces = one._pieces(types.SimpleNamespace(raw=raw), types.SimpleNamespace(passed=late))
+            if reason is None:
+                assert list(pieces) == []
+            else:
+                with pytest.raises(NoAnswer) as error:
+                    list(pieces)
+                assert (error.value.reason, error.value.sent) == (reason, True)
 
     def test_compressed_bytes_of_which_nothing_comes_out_yet_are_not_the_end(self):
         raw = OldRaw(b"", b"", b"plain")
