@@ -102,7 +102,7 @@ pictures: dev ## Draw the picture of the terminal again, from what the demonstra
 report: dev ## The report in a real browser, its alerting rules in promtool (installs them on Debian, as root), an audit of 10,000 users
 	@tools/report-tools
 	@$(heading) 'report'
-	@$(bin)/python -m pytest -m heavy $(PYTEST_ARGS) tests/report tests/integration/test_audit_at_scale.py
+	@$(bin)/python -m pytest -m heavy $(PYTEST_ARGS) tests/report tests/integration/test_expiry_report.py tests/integration/test_audit_at_scale.py
 
 .PHONY: fleet
 fleet: dev ## The role on up to 50 hosts over SSH, with hosts that come, go and fail (half an hour)

@@ -11,6 +11,7 @@ import stat
 import sys
 
 import pytest
+import ssh_hosts
 import yaml
 from fake_atlas import DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, DEMO_USER, FakeAtlas
 from prometheus_client.parser import text_string_to_metric_families
@@ -24,7 +25,7 @@ class Reporter:
 
     def __init__(self, folder, ansible, atlas):
         self.folder, self.ansible, self.atlas = folder, ansible, atlas
-        self.hosts = {}
+        self.hosts, self.elsewhere = {}, {}
         self.files = {name: folder / "out" / f"what.{name}" for name in ("html", "prom", "md")}
         self.output = ""
         (folder / "out").mkdir()
@@ -46,8 +47,8 @@ class Reporter:
         connection = {"base_url": self.atlas.url, "project_id": DEMO_PROJECT, "retries": 0, **key}
         role = {"role": "atlas.x509.expiry_report"}
         files = dict(zip(("expiry_report_html", "expiry_report_prometheus", "expiry_report_markdown"), map(str, self.files.values())))
-        play = {"hosts": "all", "gather_facts": False, "roles": [role], "vars": {"expiry_report_connection": connection, **files, **variables}}
-        (self.folder / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": self.hosts}}))
+        play = {"hosts": "all:!elsewhere", "gather_facts": False, "roles": [role], "vars": {"expiry_report_connection": connection, **files, **variables}}
+        (self.folder / "inventory.yml").write_text(yaml.safe_dump({"all": {"hosts": self.hosts, "children": {"elsewhere": {"hosts": self.elsewhere}}}}))
         (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
         self.output = self.ansible(
             "ansible-playbook", "-i", self.folder / "inventory.yml", self.folder / "play.yml", *arguments, fails=fails, **environment or {}
@@ -160,3 +161,21 @@ def test_a_home_is_the_same_for_every_task(reporter, tmp_path):
 
     assert sorted(path.name for path in (tmp_path / "home").glob("what-expires*")) == ["what-expires.md"]
     assert reporter.run(expiry_report_html="", expiry_report_prometheus="", expiry_report_markdown="~/what-expires.md") == {"web1": (0, 0)}
+
+
+@pytest.mark.heavy
+@pytest.mark.skipif(bool(ssh_hosts.missing()), reason=str(ssh_hosts.missing()))
+def test_the_reports_can_be_written_on_a_host_that_is_in_no_play_over_ssh(reporter, tmp_path):
+    reporter.add("web1")
+    reporter.certify("web1", days_left=60)
+    with ssh_hosts.SshHosts(tmp_path / "ssh", ["monitor"], network=44) as machines:
+        reporter.elsewhere = machines.inventory
+        there = {name: machines.files("monitor") / path.name for name, path in reporter.files.items()}
+        reporter.files = {name: machines.path / path.name for name, path in reporter.files.items()}
+
+        assert reporter.run(expiry_report_on="monitor")["web1"] == (3, 0)
+
+        assert {name for name, path in there.items() if path.exists()} == {"html", "prom", "md"}
+        assert not any(path.exists() for path in reporter.files.values()), "this machine has them too"
+        assert "<!-- facts 1 users: 1 later;" in there["html"].read_text(encoding="utf-8")
+        assert reporter.run(expiry_report_on="monitor")["web1"] == (0, 0)

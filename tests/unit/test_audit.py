@@ -6,14 +6,21 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import re
+import subprocess
+import sys
+import threading
 from datetime import timedelta
 
 import pytest
 from ansible.module_utils.common.arg_spec import ArgumentSpecValidator
 from ansible_collections.atlas.x509.plugins.module_utils import _audit, _lists, _options, _sweep, _time
+from ansible_collections.atlas.x509.plugins.module_utils._certificate import Certificate
 from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError, ServiceError
+from ansible_collections.atlas.x509.plugins.module_utils._http import Transport
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, READ_ONLY_PRIVATE_KEY, READ_ONLY_PUBLIC_KEY, FakeAtlas
 
 DAY = timedelta(days=1)
@@ -198,6 +205,81 @@ def test_many_users_are_read_over_few_connections_after_one_challenge(atlas):
     assert shown["total_count"] == 60
     assert atlas.state.counters.challenges == 1
     assert atlas.state.counters.connections <= 8
+
+
+@pytest.mark.parametrize("concurrency", [1, 3])
+def test_no_more_requests_are_under_way_than_were_allowed(atlas, monkeypatch, concurrency):
+    for number in range(20):
+        atlas.call(atlas.state.add_user, DEMO_PROJECT, f"user-{number}")
+    under_way, most, lock = 0, 0, threading.Lock()
+    exchange = Transport.exchange
+
+    def counted(*arguments, **named):
+        nonlocal under_way, most
+        with lock:
+            under_way += 1
+            most = max(most, under_way)
+        try:
+            return exchange(*arguments, **named)
+        finally:
+            with lock:
+                under_way -= 1
+
+    monkeypatch.setattr(Transport, "exchange", counted)
+    atlas.fault("delay", seconds=0.02, times=None)
+    report(atlas, concurrency=concurrency)
+    assert most == concurrency
+    assert atlas.state.counters.connections == concurrency
+
+
+def test_what_was_read_and_is_not_returned_is_forgotten(atlas, monkeypatch):
+    """Memory grows with what is returned, and with the lists under way."""
+    lists, each = 20, 100
+    for number in range(lists):
+        atlas.call(atlas.state.add_user, DEMO_PROJECT, f"user-{number}")
+        for dummy in range(each):
+            atlas.call(atlas.state.add_certificate, DEMO_PROJECT, f"user-{number}", days_left=30)
+    known = []
+    found = _audit._found
+
+    def counted(*arguments):
+        known.append(sum(type(one) is Certificate for one in gc.get_objects()))
+        return found(*arguments)
+
+    monkeypatch.setattr(_audit, "_found", counted)
+    shown = report(atlas, expires_within="1d", concurrency=2)
+    assert [one["count"] for one in shown["users"]] == [0, *[each] * lists]
+    assert shown["certificates"] == []
+    assert len(known) == lists + 1
+    assert max(known) <= 2 * 2 * each + lists, "of each list under way its certificates, perhaps twice; of each that was read the newest one"
+
+
+NEEDED = """
+import sys
+from ansible_collections.atlas.x509.plugins.module_utils import _audit, _options
+from ansible_collections.atlas.x509.plugins.module_utils._client import Client
+url, public, private, project, *names = sys.argv[1:]
+options = {name: field.get("default") for name, field in {**_options.SPEC, **_audit.SPEC}.items()}
+options.update(base_url=url, public_api_key=public, private_api_key=private, project_id=project, usernames=names)
+with Client(_options.connection(options, {})) as client:
+    print(len(_audit.report(_audit.ask(client, _audit.question(options, {})))["users"]))
+print(*sorted(name.rpartition(".")[2] for name in sys.modules if ".x509.plugins.module_utils._" in name or name in ("cryptography", "pymongo")))
+"""
+
+
+def test_one_list_loads_nothing_of_what_only_many_or_a_login_or_a_failure_or_a_pem_needs(fleet):
+    """Ansible ships source: whatever a module imports is compiled at each of its runs."""
+    environment = dict(os.environ, PYTHONPATH=os.pathsep.join(filter(None, sys.path)))
+
+    def loaded(*names):
+        command = [sys.executable, "-c", NEEDED, fleet.url, READ_ONLY_PUBLIC_KEY, READ_ONLY_PRIVATE_KEY, DEMO_PROJECT, *names]
+        count, modules = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+        assert int(count) == len(names)
+        return set(modules.split())
+
+    one = loaded("app")
+    assert one == set("_audit _auth _certificate _client _deadline _deps _errors _failure _http _options _shown _time".split())
+    assert loaded("app", "bob") == one | {"_lists", "_sweep", "_pace"}
 
 
 def test_nothing_is_ever_written(fleet):
