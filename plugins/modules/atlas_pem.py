@@ -15,6 +15,7 @@ description:
     owner and permissions are set before that rename. At any moment the path holds the whole old PEM or the whole new one.
   - With C(--diff) it shows serial numbers and dates, never a key.
   - Runs on managed hosts with Python 3.6 or later and needs no library.
+  - The role P(atlas.x509.user_cert#role) calls it where it is needed.
 options:
   path:
     description: The file, as an absolute path. The directory must exist and must not be writable by everybody.
@@ -47,8 +48,6 @@ extends_documentation_fragment:
   - atlas.x509.help
   - atlas.x509.pem_file
 seealso:
-  - plugin: atlas.x509.user_cert
-    plugin_type: role
   - module: atlas.x509.atlas_user_cert
   - module: atlas.x509.atlas_pem_info
 """

@@ -15,6 +15,7 @@ description:
     it travels combined with a one-time pad. On the controller the file is readable by its owner only from the first moment on.
     (M(ansible.builtin.fetch) makes a file that everybody may read, and M(ansible.builtin.slurp) returns the key.)
   - Runs on managed hosts with Python 3.6 or later and needs no library.
+  - The role P(atlas.x509.user_cert#role) calls it where it is needed.
 options:
   path:
     description: The file on the host, as an absolute path.
@@ -39,8 +40,6 @@ attributes:
     description: There is nothing to show that is not secret.
     support: none
 seealso:
-  - plugin: atlas.x509.user_cert
-    plugin_type: role
   - module: atlas.x509.atlas_pem
 """
 

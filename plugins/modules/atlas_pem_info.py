@@ -14,6 +14,7 @@ description:
   - Says whether a PEM could be placed there, so that it is known before Atlas is asked for a certificate.
   - What it returns is what M(atlas.x509.atlas_user_cert) takes as O(atlas.x509.atlas_user_cert#module:hosts).
   - Runs on managed hosts with Python 3.6 or later and needs no library.
+  - The role P(atlas.x509.user_cert#role) calls it where it is needed.
 options:
   path:
     description: The file, as an absolute path.
@@ -50,8 +51,6 @@ extends_documentation_fragment:
   - atlas.x509.attributes.info
   - atlas.x509.help
 seealso:
-  - plugin: atlas.x509.user_cert
-    plugin_type: role
   - module: atlas.x509.atlas_pem
   - module: atlas.x509.atlas_user_cert
 """

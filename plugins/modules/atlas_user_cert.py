@@ -17,6 +17,7 @@ description:
   - A certificate counts only when its key is there too, that is as a complete pair at O(path) or on one of O(hosts), and when Atlas lists
     its serial number. Of several the one that was issued last is the current one.
   - There is no way to have the key returned.
+  - It keeps a file on one machine. For a file on many hosts there is the role P(atlas.x509.user_cert#role), which calls it.
   - "The first rule that applies decides: a foreign file at O(path) (RV(reason) is V(foreign_pem)); O(force) (V(forced)); nothing unexpired
     (V(none_unexpired)); nobody holds the key of what is unexpired (V(orphaned)); issued before O(rotate_before) (V(rotation_asked)); due by
     O(renew_before) (V(renewal_due)); else the current one is kept (V(held))."
@@ -102,8 +103,6 @@ extends_documentation_fragment:
 requirements:
   - cryptography >= 37.0.2
 seealso:
-  - plugin: atlas.x509.user_cert
-    plugin_type: role
   - module: atlas.x509.atlas_user_cert_info
   - module: atlas.x509.atlas_pem
   - module: atlas.x509.atlas_pem_info

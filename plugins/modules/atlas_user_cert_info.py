@@ -14,6 +14,7 @@ description:
     V(MANAGED); in one project, in several, or in all that the credentials can see.
   - Says of every user whether the newest certificate is due, whether there are several (so that the key of one may be lost), and whether there is none.
   - Atlas lists public facts only. Whether anybody holds the key of a certificate, it cannot say; see M(atlas.x509.atlas_pem_info).
+  - The role P(atlas.x509.expiry_report#role) makes a page, metrics and alerts of it.
 options:
   username:
     description: One database user.
@@ -64,8 +65,6 @@ extends_documentation_fragment:
   - atlas.x509.attributes.info
   - atlas.x509.help
 seealso:
-  - plugin: atlas.x509.expiry_report
-    plugin_type: role
   - module: atlas.x509.atlas_user_cert
 """
 
