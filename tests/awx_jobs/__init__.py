@@ -26,6 +26,7 @@ import yaml
 from awx_plugins.interfaces._temporary_private_api import ManagedCredentialType
 from awx_plugins.interfaces._temporary_private_credential_api import Credential
 from awx_plugins.interfaces._temporary_private_inject_api import inject_credential
+from plays import descendants
 
 ROOT = Path(__file__).resolve().parents[2]
 CREDENTIAL_TYPES = ROOT / "awx" / "credential_types"
@@ -87,7 +88,7 @@ class Job:
 
     def kill(self) -> Job:
         """Kill the job with everything that it has started, as the end of its container does."""
-        for pid in [*_descendants(self.process.pid), self.process.pid]:
+        for pid in [*descendants(self.process.pid), self.process.pid]:
             try:
                 os.kill(pid, signal.SIGKILL)
             except ProcessLookupError:
@@ -233,18 +234,3 @@ def until(happened: Any, what: str) -> None:
         if time.monotonic() > end:
             raise AssertionError(f"it never happened: {what}")
         signal.sigtimedwait([], 0.02)
-
-
-def _descendants(pid: int) -> list[int]:
-    """Every process that this one has started, and those that they have: ansible-runner gives Ansible a session of its own."""
-    children: dict[int, list[int]] = {}
-    for status in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parent = int(status.read_text().rpartition(")")[2].split()[1])
-        except OSError:
-            continue
-        children.setdefault(parent, []).append(int(status.parent.name))
-    found = list(children.get(pid, []))
-    for process in found:
-        found += children.get(process, [])
-    return found

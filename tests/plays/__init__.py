@@ -93,7 +93,7 @@ def until(happened: Callable[[], Any], what: str, seconds: float = 300) -> None:
 
 
 def descendants(pid: int) -> list[int]:
-    """Every process that this one has started, and those that they have: Ansible gives its workers a session of their own."""
+    """Every process that this one has started, and those that they have: Ansible gives its workers sessions of their own, ansible-runner gives Ansible one."""
     children: dict[int, list[int]] = {}
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
