@@ -124,7 +124,8 @@ def _by_mongosh(program: str, uri: str, pem_path: str) -> Dict[str, Any]:
         "--authenticationDatabase", _SOURCE, "--eval", _ASK,
     ]  # fmt: skip
     try:
-        done = subprocess.run(
+        # Not run_command: it would wait for ever, and give mongosh the standard input of the module.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
             command,
             check=False,
             env=dict(os.environ, HOME=home, MONGOSH_FORCE_DISABLE_TELEMETRY_FOR_TESTING="1"),

@@ -128,21 +128,31 @@ def test_it_reads_what_cryptography_reads(subject, issuer, serial, dates):
         names = [[(one.oid.dotted_string, one.value) for one in name] for name in (other.subject, other.issuer)]
     facts = read_certificate(der)
     assert facts.serial == other.serial_number == serial
-    assert [facts.not_before, facts.not_after] == [other.not_valid_before_utc, other.not_valid_after_utc]
+    if hasattr(other, "not_valid_before_utc"):
+        assert [facts.not_before, facts.not_after] == [other.not_valid_before_utc, other.not_valid_after_utc]
+    else:  # cryptography before 42
+        assert [facts.not_before.replace(tzinfo=None), facts.not_after.replace(tzinfo=None)] == [other.not_valid_before, other.not_valid_after]
     assert [[(OIDS[kind], value) for kind, value in name] for name in (facts.subject, facts.issuer)] == names
     assert facts.fingerprint_sha256 == other.fingerprint(hashes.SHA256()).hex() == hashlib.sha256(der).hexdigest()
+
+
+def read_back(text):
+    """The name as cryptography reads it; version 37 keeps the order of the text, which is that of a name backwards."""
+    backwards = next(iter(x509.Name.from_rfc4514_string("CN=first,O=last"))).value == "first"
+    name = x509.Name.from_rfc4514_string(text)
+    return x509.Name(reversed(list(name))) if backwards else name
 
 
 @pytest.mark.parametrize("value", SHORT_NAMES)  # cryptography's reader insists on X.520's 64 bytes
 def test_the_text_of_a_name_means_that_name_and_no_other(value):
     text = rfc4514((("O", "MongoDB Inc"), ("CN", value)))
-    assert x509.Name.from_rfc4514_string(text) == name_of(("O", "MongoDB Inc"), ("CN", value))
+    assert read_back(text) == name_of(("O", "MongoDB Inc"), ("CN", value))
 
 
 @settings(deadline=None, max_examples=examples(300))
 @given(st.lists(st.tuples(kinds, st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=16)), min_size=1, max_size=3))
 def test_the_text_of_any_name_can_be_read_back(pairs):
-    assert x509.Name.from_rfc4514_string(rfc4514(tuple(pairs))) == name_of(*pairs)
+    assert read_back(rfc4514(tuple(pairs))) == name_of(*pairs)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def asked(path, **changes):
     return _request.request(options, {})
 
 
-def run(atlas, path, *, credentials=None, timeout=5, **options):
+def run(atlas, path, *, credentials=None, timeout=60, **options):
     """One run of the module, for real."""
     with connect(atlas.url, credentials, timeout=timeout) as client:
         request = asked(path, **options)
