@@ -40,19 +40,19 @@ class Client:
         return f"{self.url}/api/atlas/{version}/groups/{project}/databaseUsers/{name}/certs"
 
     def list(self, username: str = "app", project: str = DEMO_PROJECT, **more: Any) -> requests.Response:
-        return self.session.get(self.path(username, project), timeout=5, **more)
+        return self.session.get(self.path(username, project), timeout=60, **more)
 
     def create(
         self, username: str = "app", months: int = 3, project: str = DEMO_PROJECT, **more: Any
     ) -> requests.Response:
         more.setdefault("json", {"monthsUntilExpiration": months})
-        return self.session.post(self.path(username, project), timeout=5, allow_redirects=False, **more)
+        return self.session.post(self.path(username, project), timeout=60, allow_redirects=False, **more)
 
     def get(self, path: str, **more: Any) -> requests.Response:
-        return self.session.get(self.url + path, timeout=5, **more)
+        return self.session.get(self.url + path, timeout=60, **more)
 
     def steer(self, method: str, name: str, document: Any = None, status: int = 200) -> Any:
-        answer = requests.request(method, f"{self.url}/_fake/{name}", json=document, timeout=5)
+        answer = requests.request(method, f"{self.url}/_fake/{name}", json=document, timeout=60)
         assert answer.status_code == status, answer.text
         return answer.json()
 

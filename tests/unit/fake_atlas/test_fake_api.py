@@ -45,7 +45,7 @@ def refusal(answer):
     ],
 )
 def test_v2_insists_on_a_version_in_accept(client, version, accept, status):
-    answer = client.session.get(client.path(version=version), headers={"Accept": accept}, timeout=5)
+    answer = client.session.get(client.path(version=version), headers={"Accept": accept}, timeout=60)
     assert answer.status_code == status
     if status == 406:
         assert refusal(answer) == (406, None)
@@ -57,8 +57,8 @@ def test_later_dates_resolve_to_the_version_there_is(client):
 
 
 def test_v1_answers_plain_json(client, atlas):
-    made = client.session.post(client.path(version="v1.0"), json={}, headers=V1, timeout=5)
-    listed = client.session.get(client.path(version="v1.0"), headers=V1, timeout=5)
+    made = client.session.post(client.path(version="v1.0"), json={}, headers=V1, timeout=60)
+    listed = client.session.get(client.path(version="v1.0"), headers=V1, timeout=60)
     assert made.status_code == 201 and made.headers["Content-Type"] == "application/json"
     assert listed.headers["Content-Type"] == "application/json" and listed.json()["totalCount"] == 1
     assert {entry.api_version for entry in atlas.state.journal} == {"v1.0"}
@@ -216,14 +216,14 @@ def test_a_badly_encoded_name_is_refused(atlas, client, name):
         f"Host: x\r\nAuthorization: Bearer {token}\r\nConnection: close\r\n\r\n"
     )
     host, port = atlas.url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=5) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(request.encode())
         assert connection.makefile("rb").readline().split()[1] == b"400"
 
 
 @pytest.mark.parametrize("method", ["DELETE", "PUT", "PATCH", "HEAD"])
 def test_there_is_no_other_operation_on_certificates(client, method):
-    answer = client.session.request(method, client.path(), timeout=5)
+    answer = client.session.request(method, client.path(), timeout=60)
     assert answer.status_code == 405
     assert answer.headers["Allow"] == "GET, POST"
 
@@ -261,7 +261,7 @@ def test_the_next_link_leads_to_the_next_page(client):
     add_users(client, 3)
     page = client.get(f"/api/atlas/v2/groups/{DEMO_PROJECT}/databaseUsers?itemsPerPage=3").json()
     following = next(link["href"] for link in page["links"] if link["rel"] == "next")
-    rest = client.session.get(following, timeout=5).json()
+    rest = client.session.get(following, timeout=60).json()
     assert [user["username"] for user in page["results"] + rest["results"]] == [
         "app",
         "legacy",
@@ -298,7 +298,7 @@ def test_the_default_page_holds_a_hundred_and_the_largest_five_hundred(client):
     ],
 )
 def test_a_bad_query_is_refused(client, query, code):
-    assert refusal(client.session.get(f"{client.path()}?{query}", timeout=5)) == (400, code)
+    assert refusal(client.session.get(f"{client.path()}?{query}", timeout=60)) == (400, code)
 
 
 def test_the_count_can_be_left_out(client):
