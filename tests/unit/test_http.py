@@ -31,7 +31,7 @@ CHALLENGE = 'Digest realm="MMS Public API", domain="", nonce="one", algorithm=MD
 @contextlib.contextmanager
 def transport(url, **changes):
     options = {name: field.get("default") for name, field in _options.SPEC.items()}
-    options.update(base_url=url, access_token=TOKEN, timeout=5)
+    options.update(base_url=url, access_token=TOKEN, timeout=60)
     options.update(changes)
     one = Transport(_options.connection(options, {}))
     try:
@@ -487,8 +487,8 @@ class TestTheEndOfABody:
             (None, False, None),
             (1, False, "the answer was cut"),
             (5, False, "the answer was cut"),
-            (5, True, "the answer was not complete after 5 s"),
-            (None, True, "the answer was not complete after 5 s"),
+            (5, True, "the answer was not complete after 60 s"),
+            (None, True, "the answer was not complete after 60 s"),
         ],
     )
     def test_an_end_is_judged_by_what_is_missing_and_by_the_time(self, missing, late, reason):
