@@ -1189,8 +1189,9 @@ def test_a_disk_that_filled_up_fails_the_reservation_and_leaves_nothing(disk):
         path = place / "mongodb.pem"
         path.write_bytes(OLD)
         fill(place, leave)
-        with pytest.raises(StoreError, match="cannot take a PEM: No space left on device"):
+        with pytest.raises(StoreError) as error:
             issue(str(path))
+        assert error.value.message == "{0} cannot take a PEM: No space left on device".format(place)
         assert path.read_bytes() == OLD
         assert names(place) == ["filler", "mongodb.pem"]
 
