@@ -1046,7 +1046,9 @@ def test_who_only_looks_holds_up_nobody_and_leaves_everything(path, folder):
     assert rival(path) == ["in"]
     os.unlink(pending)
     os.mkfifo(pending)
+    began = time.monotonic()
     _store.await_rival(path)
+    assert time.monotonic() - began < LIMIT / 2, "it waited for a writer, until the alarm"
     os.unlink(pending)
     os.symlink(folder / "nowhere", pending)
     _store.await_rival(path)
@@ -1092,7 +1094,9 @@ def test_what_is_no_reservation_is_not_swept_away(path, folder, kind):
     pending = Path(_store.pending_path(path))
     (folder / "empty").touch()
     {"link": lambda: pending.symlink_to(folder / "empty"), "fifo": lambda: os.mkfifo(pending), "directory": pending.mkdir}[kind]()
+    began = time.monotonic()
     _store.sweep(path)
+    assert time.monotonic() - began < LIMIT / 2, "it waited for a writer, until the alarm"
     assert names(folder) == [".mongodb.pem.atlas-pending", "empty", "mongodb.pem"]
 
 
