@@ -53,10 +53,16 @@ class _Watch:
         self._looks_at = 0.0
         self._thread = None  # type: Optional[threading.Thread]
 
+    def begin_anew(self) -> None:
+        """In a fork, which has not the thread, and may have its lock, taken for ever."""
+        self._changed = threading.Condition()
+        self._ends = {}
+        self._thread = None
+
     def add(self, deadline: Deadline, seconds: float) -> None:
         with self._changed:
             end = self._ends[deadline] = time.monotonic() + seconds
-            if self._thread is None or not self._thread.is_alive():  # none yet, or this is a fork of the process that had it
+            if self._thread is None or not self._thread.is_alive():
                 self._start()
             elif end < self._looks_at:
                 self._changed.notify()
@@ -88,6 +94,9 @@ class _Watch:
 
 
 _watch = _Watch()
+
+if hasattr(os, "register_at_fork"):  # Python 3.7
+    os.register_at_fork(after_in_child=lambda: _watch.begin_anew())
 
 
 def of_response(raw: Any, seconds: float) -> Deadline:

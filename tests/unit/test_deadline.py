@@ -94,6 +94,7 @@ def in_a_fork(succeeds):
     """Where no thread of another test is."""
     child = os.fork()
     if not child:
+        signal.alarm(PATIENCE)
         try:
             os._exit(0 if succeeds() else 1)
         finally:
@@ -113,6 +114,18 @@ def test_a_fork_watches_for_itself(pair):
         return deadline.passed
 
     assert in_a_fork(gives_up)
+
+
+def test_a_fork_has_not_the_lock_that_a_thread_of_its_parent_holds(pair):
+    ours, _theirs = pair
+
+    def gives_up():
+        with Deadline(ours.fileno(), SOON) as deadline:
+            ours.recv(1)
+        return deadline.passed
+
+    with _deadline._watch._changed:
+        assert in_a_fork(gives_up)
 
 
 def test_a_signal_that_somebody_holds_back_waits_although_there_is_a_watch():
