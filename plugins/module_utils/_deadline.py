@@ -52,6 +52,8 @@ class _Watch:
         self._ends = {}  # type: Dict[Deadline, float]
         self._looks_at = 0.0
         self._thread = None  # type: Optional[threading.Thread]
+        if hasattr(os, "register_at_fork"):  # Python 3.7
+            os.register_at_fork(after_in_child=self.begin_anew)
 
     def begin_anew(self) -> None:
         """In a fork, which has not the thread, and may have its lock, taken for ever."""
@@ -94,9 +96,6 @@ class _Watch:
 
 
 _watch = _Watch()
-
-if hasattr(os, "register_at_fork"):  # Python 3.7
-    os.register_at_fork(after_in_child=lambda: _watch.begin_anew())
 
 
 def of_response(raw: Any, seconds: float) -> Deadline:
