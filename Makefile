@@ -66,7 +66,7 @@ integration: dev ## The integration targets and the artefact, over HTTP against 
 	@$(bin)/python -m pytest $(parallel) $(PYTEST_ARGS) tests/integration
 
 .PHONY: faults
-faults: dev ## Every fault, kill and full disk, at every step (half an hour)
+faults: dev ## Every fault, kill and full disk, at every step, also of the run that heals (ten minutes to half an hour)
 	@$(heading) 'faults'
 	@$(bin)/python -m pytest $(parallel) -m 'heavy or not heavy' $(PYTEST_ARGS) tests/faults tests/integration/test_role_killed.py
 
