@@ -128,7 +128,7 @@ class Client:
         """Send a signed write once; ``path`` is that below the version of the API. :class:`NoAnswer` when the connection fails."""
         return self._transport.exchange("POST", self._base() + path, self._auth, headers, body, receive)
 
-    def refusal(self, answer: Answer, project_id: str = "", username: str = "", writing: bool = False) -> str:
+    def refusal(self, answer: Answer, project_id: str, username: str, writing: bool = False) -> str:
         """What the user reads of an answer that is no success."""
         if 300 <= answer.status < 400:
             return "{0} answers with a redirect (HTTP {1}), and redirects are not followed: check base_url".format(
