@@ -126,7 +126,10 @@ class Wire:
 
     def _answer(self, connection: socket.socket) -> bool:
         with connection.makefile("rb") as lines:
-            method, target, dummy = lines.readline().decode("latin-1").split(" ", 2)
+            # Of three words and no more, or ValueError: one greeting of TLS in five holds two spaces before its first line feed.
+            method, target, version = lines.readline().decode("latin-1").split()
+            if version != "HTTP/1.1":
+                raise ValueError(version)
             headers = {}
             while line := lines.readline().strip():
                 name, dummy, value = line.decode("latin-1").partition(":")
