@@ -31,3 +31,14 @@ def pytest_xdist_auto_num_workers():
     """For `-n auto`: one more than there are cores, because many tests wait for an end of their patience. More than four gain nothing."""
     asked_for = os.environ.get("PYTEST_XDIST_AUTO_NUM_WORKERS")
     return int(asked_for) if asked_for else min((os.cpu_count() or 1) + 1, 4)
+
+
+@pytest.fixture
+def run_command(monkeypatch):
+    """How modules start programs: that of a real AnsibleModule."""
+    from ansible.module_utils import basic
+
+    monkeypatch.setattr(basic, "_ANSIBLE_ARGS", b'{"ANSIBLE_MODULE_ARGS": {}}')
+    if hasattr(basic, "_ANSIBLE_PROFILE"):
+        monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy")
+    return basic.AnsibleModule({}).run_command

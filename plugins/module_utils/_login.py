@@ -11,9 +11,9 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
-from typing import Any, Dict, NamedTuple, Optional
+import threading
+from typing import Any, Callable, Dict, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 from ansible_collections.atlas.x509.plugins.module_utils._der import rfc4514
@@ -26,6 +26,13 @@ _MECHANISM, _SOURCE = "MONGODB-X509", "$external"
 _STATUS = "connectionStatus"
 _ASK = "JSON.stringify(db.getSiblingDB('{0}').runCommand({{{1}: 1}}))".format(_SOURCE, _STATUS)
 _LONGEST_REASON = 300  # characters
+
+
+class Trial(NamedTuple):
+    """A login that must succeed: at which server. ``run`` is ``run_command`` of the module that asks for it, should a program log in."""
+
+    uri: str
+    run: Callable[..., Any]
 
 
 class Client(NamedTuple):
@@ -55,6 +62,12 @@ def check_uri(uri: Optional[str]) -> Optional[str]:
     return uri
 
 
+def trial(uri: Optional[str], run: Callable[..., Any]) -> Optional[Trial]:
+    """The login that is asked for, if any; :class:`OptionError` as in :func:`check_uri`."""
+    checked = check_uri(uri)
+    return Trial(checked, run) if checked else None
+
+
 def client() -> Client:
     """The client of this machine; :class:`OptionError` when it has none."""
     try:
@@ -78,11 +91,11 @@ def obstacle(uri: Optional[str]) -> Optional[str]:
     return None
 
 
-def log_in(uri: str, pem_path: str, username: Optional[str]) -> None:
+def log_in(trial: Trial, pem_path: str, username: Optional[str]) -> None:
     """Log in with the certificate and key in this file; :class:`PemError` when that fails, or somebody else is logged in then."""
     with_what = client()
     try:
-        status = _by_pymongo(with_what.pymongo, uri, pem_path) if with_what.pymongo else _by_mongosh(with_what.mongosh or "", uri, pem_path)
+        status = _by_pymongo(with_what.pymongo, trial.uri, pem_path) if with_what.pymongo else _by_mongosh(with_what.mongosh or "", trial, pem_path)
         users = [one["user"] for one in status["authInfo"]["authenticatedUsers"]]
     except _Failed as error:
         raise PemError("the login with it failed ({0}: {1})".format(with_what.name, error)) from None
@@ -116,35 +129,58 @@ def _by_pymongo(pymongo: Any, uri: str, pem_path: str) -> Dict[str, Any]:
         raise _Failed(_first_line(str(error)) or type(error).__name__) from None
 
 
-def _by_mongosh(program: str, uri: str, pem_path: str) -> Dict[str, Any]:
+def _by_mongosh(program: str, trial: Trial, pem_path: str) -> Dict[str, Any]:
     # It keeps a history and a log in its home.
     home = tempfile.mkdtemp()
     command = [
-        program, uri, "--quiet", "--norc", "--tls", "--tlsCertificateKeyFile", pem_path, "--authenticationMechanism", _MECHANISM,
+        program, trial.uri, "--quiet", "--norc", "--tls", "--tlsCertificateKeyFile", pem_path, "--authenticationMechanism", _MECHANISM,
         "--authenticationDatabase", _SOURCE, "--eval", _ASK,
     ]  # fmt: skip
+    limit = _Limit(2 * PATIENCE)
     try:
-        # Not run_command: it would wait for ever, and give mongosh the standard input of the module.
-        done = subprocess.run(  # pylint: disable=ansible-bad-function
+        code, out, err = trial.run(
             command,
-            check=False,
-            env=dict(os.environ, HOME=home, MONGOSH_FORCE_DISABLE_TELEMETRY_FOR_TESTING="1"),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            timeout=2 * PATIENCE,
-            universal_newlines=True,
+            data="\n",  # or it would inherit the standard input of the module
+            environ_update={"HOME": home, "MONGOSH_FORCE_DISABLE_TELEMETRY_FOR_TESTING": "1"},
+            expand_user_and_vars=False,  # a dollar in a path or in the connection string is just that
+            before_communicate_callback=limit.watch,
+            handle_exceptions=False,
         )
-    except subprocess.TimeoutExpired:
-        raise _Failed("no answer within {0} s".format(2 * PATIENCE)) from None
     except OSError as error:
         raise _Failed(error.strerror or "it cannot be run") from None
     finally:
+        limit.lift()
         shutil.rmtree(home, ignore_errors=True)
-    if done.returncode != 0:
-        raise _Failed(_first_line(done.stderr) or _first_line(done.stdout) or "it ended with {0}".format(done.returncode))
-    status = json.loads(done.stdout.strip().splitlines()[-1])
+    if limit.passed:
+        raise _Failed("no answer within {0} s".format(2 * PATIENCE))
+    if code != 0:
+        raise _Failed(_first_line(err) or _first_line(out) or "it ended with {0}".format(code))
+    status = json.loads((out.strip().splitlines() or [""])[-1])
     return status if isinstance(status, dict) else {}
+
+
+class _Limit:
+    """The end, in seconds, of a program that does not find its own: ``run_command`` would wait for ever."""
+
+    def __init__(self, seconds: float) -> None:
+        self.passed = False
+        self._seconds = seconds
+        self._timer = None  # type: Optional[threading.Timer]
+
+    def watch(self, process: Any) -> None:
+        """From now on."""
+        self._timer = threading.Timer(self._seconds, self._end, [process])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def lift(self) -> None:
+        """It has ended, or it never began."""
+        if self._timer:
+            self._timer.cancel()
+
+    def _end(self, process: Any) -> None:
+        self.passed = True
+        process.kill()
 
 
 def _first_line(text: str) -> str:

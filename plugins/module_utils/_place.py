@@ -23,7 +23,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._time import iso
 class Order(NamedTuple):
     """What to place where. ``username`` and ``project_id`` may be unknown: then the PEM to be placed says whose file it is.
 
-    ``verify_uri`` is where a login with the new PEM must succeed before it replaces the old one; None: no login is tried.
+    ``login`` is one that must succeed with the new PEM before it replaces the old one; None: no login is tried.
     """
 
     path: str
@@ -32,7 +32,7 @@ class Order(NamedTuple):
     replace_foreign: bool = False
     username: Optional[str] = None
     project_id: Optional[str] = None
-    verify_uri: Optional[str] = None
+    login: Optional[_login.Trial] = None
 
 
 class Placed(NamedTuple):
@@ -99,15 +99,15 @@ def _adjust(order: Order, before: _pem.Look, after: Certificate) -> Placed:
 
 
 def _check_client(order: Order) -> None:
-    problem = _login.obstacle(order.verify_uri)
+    problem = _login.obstacle(order.login.uri if order.login else None)
     if problem:
         raise OptionError(problem)
 
 
 def _try_login(order: Order, staged: str) -> None:
-    if order.verify_uri:
+    if order.login:
         try:
-            _login.log_in(order.verify_uri, staged, order.username)
+            _login.log_in(order.login, staged, order.username)
         except PemError as error:
             raise PemError("src: {0}; {1} is as it was".format(error.message, order.path)) from None
 

@@ -134,7 +134,7 @@ def _run(module):
             params["on_foreign"] == "replace",
             params["username"] or None,
             params["project_id"] or None,
-            _login.check_uri(params["verify_uri"]),
+            _login.trial(params["verify_uri"], module.run_command),
         )
         if pem is None and not module.check_mode:
             raise OptionError("src: the PEM did not arrive; only the action plugin of this module brings it")

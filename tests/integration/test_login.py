@@ -147,7 +147,7 @@ def test_hosts_without_a_client_are_known_before_anything_is_issued(world):
 
 
 @pytest.mark.heavy
-def test_the_real_mongosh_logs_in_and_refuses(world, monkeypatch, tmp_path):
+def test_the_real_mongosh_logs_in_and_refuses(world, run_command, monkeypatch, tmp_path):
     """Installed from the npm registry, 150 MB, for this test alone."""
     if not shutil.which("npm"):
         pytest.skip("needs npm, to install mongosh")
@@ -164,9 +164,10 @@ def test_the_real_mongosh_logs_in_and_refuses(world, monkeypatch, tmp_path):
         certificate = world.atlas.call(world.atlas.state.add_certificate, DEMO_PROJECT, username, days_left=60)
         (tmp_path / f"{username}.pem").write_text(world.atlas.state.pem(certificate))
     assert _login.client().name == "mongosh"
-    _login.log_in(world.mongodb.uri, str(tmp_path / "app.pem"), "app")
+    trial = _login.trial(world.mongodb.uri, run_command)
+    _login.log_in(trial, str(tmp_path / "app.pem"), "app")
     with pytest.raises(PemError, match="mongosh: MongoServerError: .*no user found"):
-        _login.log_in(world.mongodb.uri, str(tmp_path / "stranger.pem"), "stranger")
+        _login.log_in(trial, str(tmp_path / "stranger.pem"), "stranger")
 
 
 def test_the_steady_state_needs_no_database(world):

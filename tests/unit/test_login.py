@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import stat
-import subprocess
 import sys
 from pathlib import Path
 
@@ -24,6 +23,15 @@ from mongodb import MongoDB
 
 AWKWARD = "billing/eu, main+1"
 NOWHERE = "mongodb://127.0.0.1:1/?directConnection=true"
+
+
+def trial(uri):
+    """For pymongo, which is no program."""
+
+    def run(*_unused, **_more):
+        raise AssertionError("a program was started")
+
+    return _login.trial(uri, run)
 
 
 @pytest.fixture(scope="module")
@@ -54,13 +62,13 @@ def pem(atlas, tmp_path):
     return write
 
 
-def order(path, **wishes):
-    return _place.Order(str(path), Attributes(0o600), username="app", **wishes)
+def order(path, uri):
+    return _place.Order(str(path), Attributes(0o600), username="app", login=trial(uri))
 
 
 @pytest.mark.parametrize("username", ["app", AWKWARD])
 def test_whoever_the_server_knows_is_logged_in(mongodb, pem, username):
-    _login.log_in(mongodb.uri, pem(username), username)
+    _login.log_in(trial(mongodb.uri), pem(username), username)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +80,7 @@ def test_whoever_the_server_knows_is_logged_in(mongodb, pem, username):
 )
 def test_a_stranger_is_refused_and_somebody_else_is_not_us(mongodb, pem, username, asked, words):
     with pytest.raises(PemError) as refused:
-        _login.log_in(mongodb.uri, pem(username), asked)
+        _login.log_in(trial(mongodb.uri), pem(username), asked)
     assert words in refused.value.message
     assert "full error" not in refused.value.message
 
@@ -84,7 +92,7 @@ def test_a_certificate_of_another_authority_is_refused(monkeypatch, mongodb, tmp
     certificate = atlas.call(atlas.state.add_certificate, other.project_id, "app", days_left=60)
     (tmp_path / "other.pem").write_text(atlas.state.pem(certificate))
     with pytest.raises(PemError, match="the login with it failed"):
-        _login.log_in(mongodb.uri, str(tmp_path / "other.pem"), "app")
+        _login.log_in(trial(mongodb.uri), str(tmp_path / "other.pem"), "app")
 
 
 def test_the_new_pem_logs_in_before_it_replaces_the_old_one(mongodb, pem, tmp_path):
@@ -92,7 +100,7 @@ def test_the_new_pem_logs_in_before_it_replaces_the_old_one(mongodb, pem, tmp_pa
     path.write_text(Path(pem("app", "old.pem")).read_text())
     new = Path(pem("app")).read_bytes()
 
-    placed = _place.place(order(path, verify_uri=mongodb.uri), new)
+    placed = _place.place(order(path, mongodb.uri), new)
 
     assert placed.changed and path.read_bytes() == new
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -108,7 +116,7 @@ def test_a_login_that_fails_leaves_the_old_file_and_nothing_else(monkeypatch, mo
     uri = NOWHERE if username == "app" else mongodb.uri
 
     with pytest.raises(PemError) as failed:
-        _place.place(_place.Order(str(path), Attributes(0o600), username=username, replace_foreign=True, verify_uri=uri), Path(pem(username)).read_bytes())
+        _place.place(_place.Order(str(path), Attributes(0o600), username=username, replace_foreign=True, login=trial(uri)), Path(pem(username)).read_bytes())
 
     assert f"{path} is as it was" in failed.value.message
     assert path.read_bytes() == old
@@ -117,11 +125,11 @@ def test_a_login_that_fails_leaves_the_old_file_and_nothing_else(monkeypatch, mo
 
 def test_what_is_there_already_is_not_tried_again(pem, tmp_path):
     there = Path(pem("app", "mongodb.pem"))
-    assert not _place.place(order(there, verify_uri=NOWHERE), there.read_bytes()).changed
+    assert not _place.place(order(there, NOWHERE), there.read_bytes()).changed
 
 
 def test_check_mode_logs_in_nowhere(pem, tmp_path):
-    foreseen = _place.foresee(order(tmp_path / "mongodb.pem", verify_uri=NOWHERE), Path(pem("app")).read_bytes())
+    foreseen = _place.foresee(order(tmp_path / "mongodb.pem", NOWHERE), Path(pem("app")).read_bytes())
     assert foreseen.changed
 
 
@@ -142,8 +150,11 @@ def test_a_host_without_a_client_is_known_before_anything_is_issued(monkeypatch,
     assert "neither pymongo" in (_login.obstacle("mongodb://127.0.0.1/") or "")
     assert _login.obstacle(None) is None
     with pytest.raises(OptionError, match="neither pymongo"):
-        _place.place(order(tmp_path / "mongodb.pem", verify_uri="mongodb://127.0.0.1/"), Path(pem("app")).read_bytes())
+        _place.place(order(tmp_path / "mongodb.pem", "mongodb://127.0.0.1/"), Path(pem("app")).read_bytes())
     assert not (tmp_path / "mongodb.pem").exists()
+
+
+ANSWER = json.dumps({"authInfo": {"authenticatedUsers": [{"user": "CN=app", "db": "$external"}]}, "ok": 1})
 
 
 class TestMongosh:
@@ -151,14 +162,14 @@ class TestMongosh:
 
     @pytest.fixture
     def mongosh(self, monkeypatch, tmp_path):
-        def stand_in(answer: str, code: int = 0) -> Path:
+        def stand_in(answer: str, code: int = 0, stays: bool = False) -> Path:
             folder = tmp_path / "bin"
             folder.mkdir()
             program = folder / "mongosh"
             program.write_text(
                 f"#!{sys.executable}\nimport json, os, sys\n"
                 f"json.dump([sys.argv[1:], os.environ['HOME']], open({str(tmp_path / 'asked')!r}, 'w'))\n"
-                f"print({answer!r})\nsys.exit({code})\n"
+                f"print({answer!r}, flush=True)\n{'import time; time.sleep(600)' if stays else ''}\nsys.exit({code})\n"
             )
             program.chmod(0o700)
             monkeypatch.setitem(sys.modules, "pymongo", None)
@@ -167,13 +178,16 @@ class TestMongosh:
 
         return stand_in
 
-    def test_it_is_asked_for_a_login_with_the_pem_in_a_home_of_its_own(self, mongosh):
-        answer = {"authInfo": {"authenticatedUsers": [{"user": "CN=app", "db": "$external"}]}, "ok": 1}
-        asked = mongosh("a warning\n" + json.dumps(answer))
-        _login.log_in("mongodb://127.0.0.1/", "/somewhere/app.pem", "app")
+    @pytest.fixture
+    def log_in(self, run_command):
+        return lambda: _login.log_in(_login.trial("mongodb://$HOME.example/", run_command), "/somewhere/$HOME/app.pem", "app")
+
+    def test_it_is_asked_for_a_login_with_the_pem_in_a_home_of_its_own(self, mongosh, log_in):
+        asked = mongosh("a warning\n" + ANSWER)
+        log_in()
         arguments, home = json.loads(asked.read_text())
-        assert arguments[0] == "mongodb://127.0.0.1/"
-        assert arguments[arguments.index("--tlsCertificateKeyFile") + 1] == "/somewhere/app.pem"
+        assert arguments[0] == "mongodb://$HOME.example/"
+        assert arguments[arguments.index("--tlsCertificateKeyFile") + 1] == "/somewhere/$HOME/app.pem"
         assert arguments[arguments.index("--authenticationMechanism") + 1] == "MONGODB-X509"
         assert not os.path.exists(home)
 
@@ -182,28 +196,27 @@ class TestMongosh:
         [
             ("MongoServerError: Authentication failed.", 1, "mongosh: MongoServerError: Authentication failed."),
             ("", 3, "it ended with 3"),
+            ("", 0, "does not say who is logged in"),
             ("not json", 0, "does not say who is logged in"),
             ('{"authInfo": {"authenticatedUsers": []}}', 0, "the server sees nobody"),
             ("[]", 0, "does not say who is logged in"),
         ],
     )
-    def test_whatever_else_it_says_is_a_failure(self, mongosh, answer, code, words):
+    def test_whatever_else_it_says_is_a_failure(self, mongosh, log_in, answer, code, words):
         mongosh(answer, code)
         with pytest.raises(PemError) as failed:
-            _login.log_in("mongodb://127.0.0.1/", "/somewhere/app.pem", "app")
+            log_in()
         assert words in failed.value.message
 
-    def test_one_that_does_not_end_is_ended(self, mongosh, monkeypatch):
-        def hangs(*_arguments, timeout, **_options):
-            raise subprocess.TimeoutExpired("mongosh", timeout)
+    def test_one_that_does_not_end_is_ended(self, mongosh, log_in, monkeypatch):
+        """It says what would be right, and stays."""
+        mongosh(ANSWER, stays=True)
+        monkeypatch.setattr(_login, "PATIENCE", 1)
+        with pytest.raises(PemError, match="mongosh: no answer within 2 s"):
+            log_in()
 
-        mongosh("")
-        monkeypatch.setattr(subprocess, "run", hangs)
-        with pytest.raises(PemError, match="no answer within 60 s"):
-            _login.log_in("mongodb://127.0.0.1/", "/somewhere/app.pem", "app")
-
-    def test_one_that_cannot_be_run_is_a_failure(self, mongosh, tmp_path):
+    def test_one_that_cannot_be_run_is_a_failure(self, mongosh, log_in, tmp_path):
         mongosh("")
         (tmp_path / "bin" / "mongosh").write_text("#!/nowhere\n")
         with pytest.raises(PemError, match="No such file"):
-            _login.log_in("mongodb://127.0.0.1/", "/somewhere/app.pem", "app")
+            log_in()
