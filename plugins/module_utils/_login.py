@@ -8,7 +8,6 @@ Runs on managed hosts: Python 3.6 and later. ``pymongo`` is imported only when s
 """
 
 import json
-import os
 import re
 import shutil
 import tempfile
