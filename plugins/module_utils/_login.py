@@ -8,11 +8,13 @@ Runs on managed hosts: Python 3.6 and later. ``pymongo`` is imported only when s
 """
 
 import json
+import os
 import re
 import shutil
 import tempfile
 import threading
-from typing import Any, Callable, Dict, NamedTuple, Optional
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 from ansible_collections.atlas.x509.plugins.module_utils._der import rfc4514
@@ -137,14 +139,14 @@ def _by_mongosh(program: str, trial: Trial, pem_path: str) -> Dict[str, Any]:
     ]  # fmt: skip
     limit = _Limit(2 * PATIENCE)
     try:
-        code, out, err = trial.run(
-            command,
-            data="\n",  # or it would inherit the standard input of the module
-            environ_update={"HOME": home, "MONGOSH_FORCE_DISABLE_TELEMETRY_FOR_TESTING": "1"},
-            expand_user_and_vars=False,  # a dollar in a path or in the connection string is just that
-            before_communicate_callback=limit.watch,
-            handle_exceptions=False,
-        )
+        with _no_input():
+            code, out, err = trial.run(
+                command,
+                environ_update={"HOME": home, "MONGOSH_FORCE_DISABLE_TELEMETRY_FOR_TESTING": "1"},
+                expand_user_and_vars=False,  # a dollar in a path or in the connection string is just that
+                before_communicate_callback=limit.watch,
+                handle_exceptions=False,
+            )
     except OSError as error:
         raise _Failed(error.strerror or "it cannot be run") from None
     finally:
@@ -156,6 +158,22 @@ def _by_mongosh(program: str, trial: Trial, pem_path: str) -> Dict[str, Any]:
         raise _Failed(_first_line(err) or _first_line(out) or "it ended with {0}".format(code))
     status = json.loads((out.strip().splitlines() or [""])[-1])
     return status if isinstance(status, dict) else {}
+
+
+@contextmanager
+def _no_input() -> Iterator[None]:
+    """Let a program that is started now find nothing to read, where it would inherit the standard input of the module.
+
+    Not by ``data`` of ``run_command``: one that ends at once breaks the pipe, and what it said would be lost.
+    """
+    own, nothing = os.dup(0), os.open(os.devnull, os.O_RDONLY)
+    try:
+        os.dup2(nothing, 0)
+        yield
+    finally:
+        os.dup2(own, 0)
+        os.close(own)
+        os.close(nothing)
 
 
 class _Limit:

@@ -168,7 +168,7 @@ class TestMongosh:
             program = folder / "mongosh"
             program.write_text(
                 f"#!{sys.executable}\nimport json, os, sys\n"
-                f"json.dump([sys.argv[1:], os.environ['HOME']], open({str(tmp_path / 'asked')!r}, 'w'))\n"
+                f"json.dump([sys.argv[1:], os.environ['HOME'], sys.stdin.read()], open({str(tmp_path / 'asked')!r}, 'w'))\n"
                 f"print({answer!r}, flush=True)\n{'import time; time.sleep(600)' if stays else ''}\nsys.exit({code})\n"
             )
             program.chmod(0o700)
@@ -185,7 +185,7 @@ class TestMongosh:
     def test_it_is_asked_for_a_login_with_the_pem_in_a_home_of_its_own(self, mongosh, log_in):
         asked = mongosh("a warning\n" + ANSWER)
         log_in()
-        arguments, home = json.loads(asked.read_text())
+        arguments, home, _read = json.loads(asked.read_text())
         assert arguments[0] == "mongodb://$HOME.example/"
         assert arguments[arguments.index("--tlsCertificateKeyFile") + 1] == "/somewhere/$HOME/app.pem"
         assert arguments[arguments.index("--authenticationMechanism") + 1] == "MONGODB-X509"
@@ -207,6 +207,27 @@ class TestMongosh:
         with pytest.raises(PemError) as failed:
             log_in()
         assert words in failed.value.message
+
+    def test_it_reads_nothing_of_what_the_module_is_given(self, mongosh, log_in):
+        asked = mongosh(ANSWER)
+        own, (reader, writer) = os.dup(0), os.pipe()
+        try:
+            os.dup2(reader, 0)
+            os.write(writer, b"the module's")
+            os.close(writer)
+            log_in()
+            assert os.read(0, 100) == b"the module's"
+        finally:
+            os.dup2(own, 0)
+            os.close(own)
+            os.close(reader)
+        assert json.loads(asked.read_text())[2] == ""
+
+    def test_one_that_ends_before_anybody_listens_is_told_in_its_own_words(self, mongosh, log_in, monkeypatch):
+        mongosh("error while loading shared libraries", 127)
+        monkeypatch.setattr(_login._Limit, "watch", lambda _self, process: process.wait(timeout=60))
+        with pytest.raises(PemError, match="mongosh: error while loading shared libraries"):
+            log_in()
 
     def test_one_that_does_not_end_is_ended(self, mongosh, log_in, monkeypatch):
         """It says what would be right, and stays."""
