@@ -12,11 +12,13 @@ Each prints the folder that belongs into ANSIBLE_COLLECTIONS_PATH.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,20 +47,29 @@ def mirror() -> Path:
     """Make .build/mirror/ansible_collections/atlas/x509 hold the files of the working tree, and no others."""
     place = BUILD / "mirror" / INSIDE
     place.mkdir(parents=True, exist_ok=True)
-    wanted = set(files())
-    for path in present(place):
-        if path not in wanted:
-            (place / path).unlink()
-    for path in sorted(wanted):
-        copy(ROOT / path, place / path)
-    # Emptied folders would still count as targets and roles.
-    for folder in sorted((p for p in place.rglob("*") if p.is_dir() and not p.is_symlink()), reverse=True):
-        if not kept(folder.relative_to(place)) and not any(folder.iterdir()):
-            folder.rmdir()
-    # ansible-test asks the nearest git repository for its files; ours ignores .build, so the mirror gets one of its own.
-    if not (place / ".git").exists() and shutil.which("git"):
-        subprocess.run(["git", "init", "--quiet", str(place)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with alone():
+        wanted = set(files())
+        for path in present(place):
+            if path not in wanted:
+                (place / path).unlink()
+        for path in sorted(wanted):
+            copy(ROOT / path, place / path)
+        # Emptied folders would still count as targets and roles.
+        for folder in sorted((p for p in place.rglob("*") if p.is_dir() and not p.is_symlink()), reverse=True):
+            if not kept(folder.relative_to(place)) and not any(folder.iterdir()):
+                folder.rmdir()
+        # ansible-test asks the nearest git repository for its files; ours ignores .build, so the mirror gets one of its own.
+        if not (place / ".git").exists() and shutil.which("git"):
+            subprocess.run(["git", "init", "--quiet", str(place)], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     return BUILD / "mirror"
+
+
+@contextlib.contextmanager
+def alone() -> Iterator[None]:
+    """One process at a time: tests that run side by side build from the same mirror, and whoever comes second finds nothing left to copy."""
+    with open(BUILD / "mirror.lock", "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def files() -> list[Path]:
@@ -97,15 +108,16 @@ def walk(top: Path, skip: Callable[[Path], bool]) -> list[Path]:
 
 
 def copy(source: Path, target: Path) -> None:
-    """Copy one file, unless the copy is the same already."""
+    """Copy one file, unless the copy is the same already. It appears whole, for whoever reads there meanwhile."""
     status = source.lstat()
     if os.path.lexists(target):
         old = target.lstat()
         if (old.st_size, old.st_mtime_ns, old.st_mode) == (status.st_size, status.st_mtime_ns, status.st_mode):
             return
-        target.unlink()
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copy2(source, target, follow_symlinks=False)
+    new = BUILD / f"copy.{os.getpid()}"
+    shutil.copy2(source, new, follow_symlinks=False)
+    new.replace(target)
 
 
 if __name__ == "__main__":

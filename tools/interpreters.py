@@ -20,8 +20,9 @@ from pathlib import Path
 
 FOLDER = Path(__file__).resolve().parent.parent / ".build" / "python"
 MINORS = range(6, 15)
-# Without venv, as Debian ships it, an interpreter serves managed hosts but neither nox nor ansible-test.
-_PROBE = "import sys, {modules}; sys.version_info[:2] == (3, {minor}) and print(sys.executable)"
+# Without venv, as Debian ships it, an interpreter serves managed hosts but neither nox nor ansible-test. That of a virtual environment, which stands
+# first on PATH within nox, is named by what it is a link to: it has libraries, and it goes away.
+_PROBE = "import os, sys, {modules}; sys.version_info[:2] == (3, {minor}) and print(os.path.realpath(sys.executable))"
 
 
 def find(modules: str = "ssl") -> dict[str, Path]:

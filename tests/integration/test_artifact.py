@@ -56,6 +56,14 @@ def build(root, folder, **environment):
     return Path(path)
 
 
+def clone(folder):
+    """The files of the project, without git; in another order on the disk than they have here."""
+    for path in sorted(collection.files(), reverse=True):
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / path, folder / path, follow_symlinks=False)
+    return folder
+
+
 @pytest.fixture(scope="module")
 def artefact(tmp_path_factory):
     return build(ROOT, tmp_path_factory.mktemp("dist"))
@@ -79,31 +87,34 @@ def test_the_artefact_holds_only_what_a_user_needs(artefact):
 
 def test_a_plain_build_in_a_clone_that_was_used_holds_the_same(artefact, ansible, tmp_path):
     """`ansible-galaxy collection build` knows nothing of git: a virtual environment and the output of tests are left out by galaxy.yml alone."""
-    clone = tmp_path / "clone"
-    for path in collection.files():
-        (clone / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / path, clone / path, follow_symlinks=False)
+    used = clone(tmp_path / "clone")
     for path in LITTER:
-        (clone / path).parent.mkdir(parents=True, exist_ok=True)
-        (clone / path).write_text("left behind")
-    ansible("ansible-galaxy", "collection", "build", "--output-path", tmp_path / "out", clone)
+        (used / path).parent.mkdir(parents=True, exist_ok=True)
+        (used / path).write_text("left behind")
+    ansible("ansible-galaxy", "collection", "build", "--output-path", tmp_path / "out", used)
     (built,) = (tmp_path / "out").glob("*.tar.gz")
     with tarfile.open(built) as plain, tarfile.open(artefact) as ours:
         assert sorted(set(plain.getnames()) - {"."}) == sorted(ours.getnames())
 
 
 def test_the_same_files_make_the_same_bytes_elsewhere_later_and_without_git(artefact, tmp_path):
-    copy = tmp_path / "copy"
-    # Another order on the disk, other dates, other modes.
-    for number, path in enumerate(sorted(collection.files(), reverse=True)):
-        (copy / path).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(ROOT / path, copy / path, follow_symlinks=False)
+    copy = clone(tmp_path / "copy")
+    # Other dates, other modes.
+    for number, path in enumerate(collection.files()):
         if not (copy / path).is_symlink():
             (copy / path).chmod(0o700 if os.access(ROOT / path, os.X_OK) else 0o600)
             os.utime(copy / path, (number, number))
     again = build(copy, tmp_path / "dist", TZ="Pacific/Auckland")
     assert again.name == artefact.name
     assert again.read_bytes() == artefact.read_bytes()
+
+
+def test_processes_that_fill_the_mirror_at_the_same_time_do_not_meet(tmp_path):
+    """As workers of pytest do in a fresh clone."""
+    command = [sys.executable, clone(tmp_path / "clone") / "tools" / "collection.py", "mirror"]
+    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) for _number in range(3)]
+    said = [process.communicate(timeout=300)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], said
 
 
 def test_the_artefact_installs_offline_and_ansible_finds_its_modules_and_its_role(installed, ansible):
