@@ -6,7 +6,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+import shutil
 import stat
 import sys
 from datetime import datetime, timedelta, timezone
@@ -278,6 +280,37 @@ def test_a_parked_pem_stays_until_a_host_holds_it_and_is_found_wherever_the_proj
         variables["ansible_python_interpreter"] = sys.executable
     connection = {**API_KEY, "base_url": fleet.atlas.url}
     assert fleet.run(user_cert_connection=connection, user_cert_project_id=DEMO_PROJECT) == {"web1": "changed", "web2": "changed"}
+    assert fleet.serials() == {"web1": serial, "web2": serial}
+    assert fleet.issued() == [serial]
+    assert fleet.parked() == []
+
+
+def test_what_was_issued_after_the_plan_stays_parked_until_a_host_holds_it(fleet):
+    """The plan is to bring a parked one to the second host; a moment later it is due, so another is issued; and the second host can take nothing."""
+    fleet.add("web1", "web2")
+    old = fleet.place("web1", days_left=40)
+    (fleet.folder / "parking").mkdir(mode=0o700)
+    name = "app-{0}.pem".format(hashlib.sha256(b'["", "app"]').hexdigest()[:12])
+    shutil.copy(fleet.folder / "web1" / "mongodb.pem", fleet.folder / "parking" / name)
+    meddler = fleet.folder / "meddler"
+    meddler.write_text(
+        f"#!{sys.executable}\nimport os, pathlib, sys, urllib.request\ncalls = pathlib.Path({str(fleet.folder / 'calls')!r})\n"
+        "calls.write_text(calls.read_text() + '.' if calls.exists() else '.')\nif calls.read_text() == '..':\n"
+        f"    later = b'{{\"clock_shift\": {20 * 86400}}}', {{'Content-Type': 'application/json'}}\n"
+        f"    urllib.request.urlopen(urllib.request.Request('{fleet.atlas.url}/_fake/settings', *later))\n"
+        f"    os.rename('{fleet.folder}/web2', '{fleet.folder}/away')\n"
+        f"os.execv({sys.executable!r}, [{sys.executable!r}, *sys.argv[1:]])\n"
+    )
+    meddler.chmod(0o700)
+    fleet.groups["control"] = {"hosts": {"localhost": {"ansible_connection": "local", "ansible_python_interpreter": str(meddler)}}}
+
+    fleet.run(fails=True, user_cert_renew_before="30d")
+
+    (serial,) = fleet.issued()
+    assert fleet.serials() == {"web1": old, "web2": "absent"}
+    assert fleet.parked() == [name], "the only copy of the key was removed"
+    (fleet.folder / "away").rename(fleet.folder / "web2")
+    assert fleet.run(user_cert_renew_before="30d") == {"web1": "changed", "web2": "changed"}
     assert fleet.serials() == {"web1": serial, "web2": serial}
     assert fleet.issued() == [serial]
     assert fleet.parked() == []
