@@ -14,7 +14,7 @@ import shutil
 import tempfile
 import threading
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, NamedTuple, Optional
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional
 from urllib.parse import urlsplit
 
 from ansible_collections.atlas.x509.plugins.module_utils._der import rfc4514
@@ -58,9 +58,15 @@ def check_uri(uri: Optional[str]) -> Optional[str]:
         raise OptionError("verify_uri: not a connection string") from None  # not quoted: it may hold a password
     if parts.scheme not in ("mongodb", "mongodb+srv") or not parts.netloc:
         raise OptionError("verify_uri: write mongodb+srv://host/ or mongodb://host:port/")
-    if "@" in parts.netloc:
-        raise OptionError("verify_uri: leave out user and password; the login is made with the PEM")
+    if "@" in uri:  # anywhere: before a password with a slash in it, the host ends
+        raise OptionError("verify_uri: leave out user and password; the login is made with the PEM (an @ that belongs there is written %40)")
     return uri
+
+
+def misplaced_secrets(uri: Optional[str]) -> List[str]:
+    """What must be masked although it does not belong there: a password, which is refused, and which Ansible would show as it was given."""
+    user, _colon, password = (uri or "").rpartition("@")[0].rpartition("://")[2].partition(":")
+    return [value for value in (password or user,) if value]
 
 
 def trial(uri: Optional[str], run: Callable[..., Any]) -> Optional[Trial]:

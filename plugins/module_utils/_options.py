@@ -135,7 +135,7 @@ def environment_secrets(environment: Mapping[str, str]) -> List[str]:
 
 def misplaced_secrets(options: Mapping[str, Any]) -> List[str]:
     """What must be masked although it does not belong there: a password in the URL, which is refused, and which Ansible would show as it was given."""
-    user, _colon, password = (options.get("base_url") or "").rpartition("@")[0].rpartition("/")[2].partition(":")
+    user, _colon, password = (options.get("base_url") or "").rpartition("@")[0].rpartition("://")[2].partition(":")
     return [value for value in (password or user,) if value]
 
 

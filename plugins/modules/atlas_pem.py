@@ -125,6 +125,7 @@ def main():
 
 def _run(module):
     params = module.params
+    module.no_log_values.update(_login.misplaced_secrets(params["verify_uri"]))
     pem = base64.b64decode(params["content_base64"]) if params["content_base64"] else None
     try:
         order = _place.Order(

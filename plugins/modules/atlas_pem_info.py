@@ -238,6 +238,7 @@ def main():
 
 
 def _run(module):
+    module.no_log_values.update(_login.misplaced_secrets(module.params["verify_uri"]))
     path = module.params["path"]
     try:
         _store.parse_mode(module.params["mode"])

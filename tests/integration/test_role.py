@@ -316,6 +316,14 @@ def test_what_was_issued_after_the_plan_stays_parked_until_a_host_holds_it(fleet
     assert fleet.parked() == []
 
 
+def test_a_password_in_a_connection_string_is_refused_and_not_shown(fleet):
+    fleet.add("web1")
+    assert fleet.run("-vvv", fails=True, user_cert_verify_uri="mongodb://joe:Pa/ssw0rd-of-joe@db.example/") == {"web1": "failed"}
+    assert "leave out user and password" in fleet.output
+    assert "ssw0rd-of-joe" not in fleet.output
+    assert fleet.issued() == []
+
+
 def _checked_diff(fleet):
     fleet.run("--check", "--diff")
     return fleet.output

@@ -135,13 +135,24 @@ def test_check_mode_logs_in_nowhere(pem, tmp_path):
 
 @pytest.mark.parametrize(
     "uri",
-    ["https://example.com", "localhost:27017", "mongodb://app:secret-word@127.0.0.1/", "mongodb+srv://", "mongodb://[::1"],
+    ["https://example.com", "localhost:27017", "mongodb://app:secret-word@127.0.0.1/", "mongodb://app:a/secret-word@127.0.0.1/", "mongodb+srv://", "mongodb://[::1"],
 )
 def test_a_string_that_is_no_connection_or_holds_a_password_is_refused_and_not_quoted(uri):
     with pytest.raises(OptionError) as refused:
         _login.check_uri(uri)
     assert refused.value.message.startswith("verify_uri: ")
     assert "secret-word" not in refused.value.message
+
+
+@pytest.mark.parametrize(
+    ("uri", "masked"),
+    [
+        ("mongodb://127.0.0.1:1/?tls=true", []), (None, []), ("mongodb://app:pass-w0rd@host/", ["pass-w0rd"]), ("app:p@ss@host", ["p@ss"]),
+        ("mongodb+srv://app:pa/s?s@host", ["pa/s?s"]), ("mongodb://only-a-name@host", ["only-a-name"]),
+    ],
+)
+def test_a_password_in_a_connection_string_is_masked_although_it_is_refused(uri, masked):
+    assert _login.misplaced_secrets(uri) == masked
 
 
 def test_a_host_without_a_client_is_known_before_anything_is_issued(monkeypatch, pem, tmp_path):

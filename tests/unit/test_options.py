@@ -366,7 +366,7 @@ def test_a_secret_that_is_a_part_of_another_option_is_refused(name):
     ("base_url", "masked"),
     [
         ("https://cloud.mongodb.com", []), (None, []), ("https://who:pass-w0rd@host", ["pass-w0rd"]), ("https://a-token@host/x", ["a-token"]),
-        ("https://who:p@ss@host", ["p@ss"]),
+        ("https://who:p@ss@host", ["p@ss"]), ("https://who:pa/ss@host/x", ["pa/ss"]), ("who:pass-w0rd@host", ["pass-w0rd"]),
     ],
 )
 def test_a_password_in_the_url_is_masked_although_it_is_refused(base_url, masked):
