@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
 import stat
@@ -314,6 +315,29 @@ def test_what_was_issued_after_the_plan_stays_parked_until_a_host_holds_it(fleet
     assert fleet.serials() == {"web1": serial, "web2": serial}
     assert fleet.issued() == [serial]
     assert fleet.parked() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("months_until_expiration", "0 is not between 1 and 24"), ("max_unexpired", "0 would never let anything be issued")],
+)
+def test_a_zero_is_not_an_empty_value(fleet, name, words):
+    fleet.add("web1")
+    assert fleet.run(fails=True, **{f"user_cert_{name}": 0}) == {"web1": "failed"}
+    assert words in fleet.output
+    assert fleet.issued() == []
+
+
+def test_the_owner_and_group_may_be_zero(fleet):
+    fleet.add("web1", user_cert_owner=0, user_cert_group=0)
+    fleet.place("web1", days_left=60)
+    if os.geteuid() != 0:
+        pytest.skip("needs root, who may give a file away")
+    os.chown(fleet.folder / "web1" / "mongodb.pem", 1, 1)
+    assert fleet.run("--check") == {"web1": "changed"}
+    assert fleet.run() == {"web1": "changed"}
+    found = (fleet.folder / "web1" / "mongodb.pem").stat()
+    assert (found.st_uid, found.st_gid) == (0, 0)
 
 
 def test_a_password_in_a_connection_string_is_refused_and_not_shown(fleet):
