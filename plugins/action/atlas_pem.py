@@ -11,6 +11,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, StoreError
+from ansible_collections.atlas.x509.plugins.plugin_utils._path import as_modules_read_it
 
 
 class ActionModule(ActionBase):
@@ -25,7 +26,7 @@ class ActionModule(ActionBase):
         if "content_base64" in arguments:
             return dict(result, failed=True, msg="content_base64: is filled by the action plugin; give src")
         try:
-            pem = self._read(os.path.expanduser(str(arguments.get("src") or "")))
+            pem = self._read(as_modules_read_it(arguments.get("src")))
         except AtlasX509Error as error:
             return dict(result, failed=True, msg="src: {0}".format(error.message))
         if pem is not None:

@@ -5,12 +5,12 @@
 from __future__ import annotations
 
 import base64
-import os
 import secrets
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.atlas.x509.plugins.module_utils import _fetch, _pem
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error
+from ansible_collections.atlas.x509.plugins.plugin_utils._path import as_modules_read_it
 
 
 class ActionModule(ActionBase):
@@ -27,7 +27,7 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         if "pad_base64" in arguments:
             return dict(result, failed=True, msg="pad_base64: is filled by the action plugin")
-        dest, wanted = os.path.expanduser(str(arguments.get("dest"))), str(arguments.get("serial_number"))
+        dest, wanted = as_modules_read_it(arguments.get("dest")), str(arguments.get("serial_number"))
         kept = _fetch.kept(dest, wanted, self._task.check_mode)
         if kept:  # the host is not bothered: in a loop over hosts that hold it, the first one that gives it is enough
             return dict(result, changed=False, certificate=kept, msg="{0} on the controller holds certificate {1} already".format(dest, wanted))

@@ -317,6 +317,15 @@ def test_what_was_issued_after_the_plan_stays_parked_until_a_host_holds_it(fleet
     assert fleet.parked() == []
 
 
+def test_a_parking_directory_may_be_named_by_a_variable_of_the_environment(fleet):
+    fleet.add("web1")
+    assert fleet.run(user_cert_parking_dir="$HOME/parking") == {"web1": "changed"}
+    fleet.add("web2")
+    assert fleet.run(user_cert_parking_dir="$HOME/parking") == {"web1": "ok", "web2": "changed"}
+    assert fleet.serials() == dict.fromkeys(fleet.hosts, fleet.issued()[0])
+    assert list((fleet.folder / "home" / "parking").iterdir()) == []
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [("months_until_expiration", "0 is not between 1 and 24"), ("max_unexpired", "0 would never let anything be issued")],
