@@ -326,6 +326,13 @@ def test_a_parking_directory_may_be_named_by_a_variable_of_the_environment(fleet
     assert list((fleet.folder / "home" / "parking").iterdir()) == []
 
 
+def test_one_holder_may_be_given_as_text(fleet):
+    fleet.add("web1", "web2")
+    serial = fleet.place("web1", days_left=60)
+    assert fleet.run("--limit", "web2", user_cert_holders="web1") == {"web2": "changed"}
+    assert fleet.serials()["web2"] == serial
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [("months_until_expiration", "0 is not between 1 and 24"), ("max_unexpired", "0 would never let anything be issued")],
