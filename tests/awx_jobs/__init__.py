@@ -15,10 +15,8 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +24,12 @@ import yaml
 from awx_plugins.interfaces._temporary_private_api import ManagedCredentialType
 from awx_plugins.interfaces._temporary_private_credential_api import Credential
 from awx_plugins.interfaces._temporary_private_inject_api import inject_credential
-from plays import descendants
+from plays import SECONDS, kill
 
 ROOT = Path(__file__).resolve().parents[2]
 CREDENTIAL_TYPES = ROOT / "awx" / "credential_types"
 UID = 4711
 """No user of this machine; an execution environment has one that is in no image either."""
-SECONDS = 900
-"""How long a job may take on a machine that has other things to do too; nothing is measured by it."""
 
 
 @functools.cache
@@ -45,8 +41,11 @@ def as_another_user() -> tuple[str, ...]:
         prefix = ("setpriv", "--reuid", str(UID), "--regid", "0", "--clear-groups", *sets)
         if os.geteuid() == 0 and shutil.which("setpriv"):
             # A child of a child: setpriv itself reads the first program with more rights than that one has.
-            again = "import subprocess, sys; sys.exit(subprocess.call([sys.executable, '-c', 'import ansible, requests']))"
-            if subprocess.run([*prefix, sys.executable, "-c", again], cwd="/", check=False, capture_output=True).returncode == 0:
+            again = "subprocess.call([sys.executable, '-c', 'import ansible, requests'])"
+            # Whoever looks for a program asks access(2), for which no privilege counts: in a folder for root alone there is none.
+            trial = f"import os, subprocess, sys; sys.exit({again} or not os.access(sys.argv[1], os.X_OK))"
+            playbook = str(Path(sys.executable).with_name("ansible-playbook"))
+            if subprocess.run([*prefix, sys.executable, "-c", trial, playbook], cwd="/", check=False, capture_output=True).returncode == 0:
                 return prefix
     return ()
 
@@ -88,11 +87,7 @@ class Job:
 
     def kill(self) -> Job:
         """Kill the job with everything that it has started, as the end of its container does."""
-        for pid in [*descendants(self.process.pid), self.process.pid]:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                pass
+        kill(self.process.pid)
         self.process.wait(30)
         self.controller.forget_home(self)
         return self
@@ -225,12 +220,3 @@ class Controller:
         """Give what was made here to the user of the jobs."""
         for path in [folder, *folder.rglob("*")] if as_another_user() else []:
             os.chown(path, UID, 0)
-
-
-def until(happened: Any, what: str) -> None:
-    """Wait until it has happened, with bounds."""
-    end = time.monotonic() + SECONDS
-    while not happened():
-        if time.monotonic() > end:
-            raise AssertionError(f"it never happened: {what}")
-        signal.sigtimedwait([], 0.02)

@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import surroundings
-from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PROJECT, FakeAtlas, UserCertificate
+from plays import held
 
 from . import Controller, Job
 
@@ -53,12 +53,11 @@ class Awx(Controller):
 
     def serials(self) -> dict[str, str]:
         """What each host holds: its serial number, or the state of the file when it is no pair."""
-        looks = {name: _pem.look_at(variables["user_cert_path"]) for name, variables in self.inventory.items()}
-        return {name: str(look.certificate.serial) if look.state == "pair" else look.state for name, look in looks.items()}
+        return {name: held(variables["user_cert_path"]) for name, variables in self.inventory.items()}
 
     def certificates(self) -> list[UserCertificate]:
         """All that exist."""
-        return [one for project in self.atlas.state.projects.values() for held in project.certificates.values() for one in held]
+        return [one for project in self.atlas.state.projects.values() for known in project.certificates.values() for one in known]
 
     def issued(self) -> list[str]:
         """The serial numbers that were issued, in order."""

@@ -59,7 +59,7 @@ def service() -> Iterator[Service]:
     with tempfile.TemporaryDirectory() as folder:
         address = Path(folder) / "address.json"
         command = [sys.executable, "-m", "fake_atlas", "--address-file", str(address), "--lifetime", str(_LIFETIME)]
-        signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(143))  # so that the one below is ended then, too
+        before = signal.signal(signal.SIGTERM, lambda *_unused: sys.exit(143))  # so that the one below is ended then, too
         process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": str(TESTS)})
         try:
             deadline = time.monotonic() + _START_SECONDS
@@ -71,3 +71,4 @@ def service() -> Iterator[Service]:
         finally:
             process.terminate()
             process.wait(30)
+            signal.signal(signal.SIGTERM, before)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import surroundings
+from plays import SECONDS, kill
 
 
 @pytest.fixture
@@ -48,13 +49,13 @@ def ansible(tmp_path):
             start_new_session=True,
         )
 
-    def run(program, *arguments, seconds=300, fails=False, **more_environment):
+    def run(program, *arguments, seconds=SECONDS, fails=False, **more_environment):
         process = start(program, *arguments, **more_environment)
         try:
             output, dummy = process.communicate(timeout=seconds)
             outcome = f"ended with {process.returncode}"
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+            kill(process.pid)
             output, dummy = process.communicate()
             outcome = f"was ended after {seconds} s"
         if (process.returncode != 0) is not fails:

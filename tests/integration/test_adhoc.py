@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from pathlib import Path
 import pytest
 import yaml
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, FakeAtlas
+from plays import SECONDS
 from ssh_hosts import SshHosts, missing
 from surroundings import COLLECTIONS
 
@@ -49,7 +51,7 @@ class Shell:
     def ad_hoc(self, module, arguments, *more, hosts="localhost", fails=False, **environment):
         return self.run("ansible", hosts, "-m", "atlas.x509." + module, "-a", arguments, *more, fails=fails, **environment)
 
-    def play(self, tasks, *more, hosts=("web1",), fails=False, seconds=300, environment=(), **keywords):
+    def play(self, tasks, *more, hosts=("web1",), fails=False, seconds=SECONDS, environment=(), **keywords):
         """Run tasks on hosts that are this machine."""
         inventory = {"all": {"hosts": dict.fromkeys(hosts, HERE)}}
         play = {"hosts": ",".join(hosts), "gather_facts": False, "tasks": tasks, **keywords}
@@ -57,7 +59,7 @@ class Shell:
         (self.folder / "play.yml").write_text(yaml.safe_dump([play]))
         return self.run("ansible-playbook", "-i", "inventory.yml", "play.yml", *more, fails=fails, seconds=seconds, **dict(environment))
 
-    def run(self, *command, fails=False, seconds=300, **environment):
+    def run(self, *command, fails=False, seconds=SECONDS, **environment):
         output = self._ansible(*command, fails=fails, seconds=seconds, **{**self.environment, **environment})
         assert "PRIVATE KEY" not in output
         assert DEMO_CLIENT_SECRET not in output
@@ -199,7 +201,7 @@ def test_sixty_applications_of_the_role_need_one_login_and_not_sixty(shell):
 
 
 def test_a_list_is_readable_fits_on_a_line_and_can_be_piped(shell):
-    for days in (80, 10):  # issued in this order: what is listed first at Atlas is not the newest
+    for days in (79.5, 9.5):  # issued in this order: what is listed first at Atlas is not the newest
         shell.atlas.call(shell.atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=days)
     shell.atlas.call(shell.atlas.state.add_user, DEMO_PROJECT, "late")
     output = shell.ad_hoc("atlas_user_cert_info", "usernames=app,late", "-o", "-t", "out")
@@ -242,7 +244,7 @@ def test_the_json_callback_gives_json_from_beginning_to_end_and_no_secret(shell)
 
 def test_one_line_keeps_a_certificate_and_check_mode_says_the_same(shell):
     path = shell.folder / "mongodb.pem"
-    words = f"username=app path={path} owner=root renew_before=30d"
+    words = f"username=app path={path} owner={getpass.getuser()} renew_before=30d"
     said = shell.ad_hoc("atlas_user_cert", words, "-C", "-D")
     assert not path.exists()
     assert shell.atlas.state.counters.posts == 0

@@ -19,8 +19,9 @@ from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEM
 pytest.importorskip("ansible_runner", reason="needs ansible-runner")
 pytest.importorskip("awx_plugins.interfaces", reason="needs AWX's injector, which needs Python 3.11 or newer")
 
-from awx_jobs import ROOT, SECONDS, UID, as_another_user, until
+from awx_jobs import ROOT, UID, as_another_user
 from awx_jobs.fleet import fleet
+from plays import SECONDS, until
 
 API_KEY = {"public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
 # What a survey sends: every answer that was left out is an empty string, and numbers may be strings.

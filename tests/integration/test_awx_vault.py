@@ -13,15 +13,14 @@ from pathlib import Path
 
 import pytest
 import requests
-from ansible_collections.atlas.x509.plugins.module_utils import _pem
 
 pytest.importorskip("ansible_runner", reason="needs ansible-runner")
 pytest.importorskip("awx_plugins.interfaces", reason="needs AWX's injector, which needs Python 3.11 or newer")
 
-from awx_jobs import until
 from awx_jobs.fleet import fleet
 from fake_atlas import DEMO_PROJECT
 from faults.relay import Relay
+from plays import held, until
 
 ROOT = Path(__file__).resolve().parents[2]
 BAO = Path(os.environ.get("BAO", ROOT / ".build" / "awx" / "bin" / "bao"))
@@ -86,11 +85,9 @@ def awx():
 
 
 def as_pair(tmp_path, data):
-    """The serial number of the PEM in a secret."""
+    """The serial number of the PEM in a secret, or what else it is."""
     (tmp_path / "stored.pem").write_text(data["pem"])
-    look = _pem.look_at(str(tmp_path / "stored.pem"))
-    assert look.state == "pair"
-    return str(look.certificate.serial)
+    return held(tmp_path / "stored.pem")
 
 
 def test_the_store_gets_the_pem_and_is_the_holder_from_then_on(awx, store, tmp_path):

@@ -140,7 +140,7 @@ class Machine:
         return name
 
     def run(self, *command, **options):
-        output = self._ansible(*command, seconds=600, **options, **self.environment)
+        output = self._ansible(*command, **options, **self.environment)
         assert "PRIVATE KEY" not in output
         assert DEMO_CLIENT_SECRET not in output
         return output
@@ -201,12 +201,13 @@ def test_every_command_in_the_documents_is_run_or_has_a_reason_not_to_be():
 def test_every_target_of_make_in_the_documents_is_there():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     named = {name for page in [*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")] for name in re.findall(r"(?:`|\$ )make ([a-z-]+)", page.read_text())}
-    assert named <= targets
+    assert {"test", "demo"} <= named <= targets
 
 
 def test_every_variable_that_is_exported_is_one_that_somebody_reads():
     readers = "".join(file.read_text() for folder in ("plugins", "playbooks", "awx") for file in (ROOT / folder).rglob("*.*") if file.suffix in (".py", ".yml"))
     exported = {name for command in COMMANDS if command.startswith("export ") for name in re.findall(r"(\w+)=", command)}
+    assert exported
     assert [name for name in exported if name not in readers] == []
 
 

@@ -14,12 +14,12 @@ import sys
 
 import pytest
 import yaml
-from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from fake_atlas import DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, FakeAtlas
 
 pymongo = pytest.importorskip("pymongo", reason="needs pymongo")
 pytest.importorskip("secantus", reason="needs SecantusDB, a MongoDB that pip installs")
 from mongodb import MongoDB
+from plays import held
 
 NOWHERE = "mongodb://127.0.0.1:1/?directConnection=true"
 
@@ -58,8 +58,7 @@ class World:
         return str(certificate.serial)
 
     def serial(self, name):
-        look = _pem.look_at(str(self.path(name)))
-        return str(look.certificate.serial) if look.state == "pair" else look.state
+        return held(self.path(name))
 
     def issued(self):
         return [entry.issued for entry in self.atlas.state.journal if entry.issued]
@@ -70,7 +69,7 @@ class World:
     def write_as_the_application(self, pem):
         """What an application does with the file: insert a document, and read who it is."""
         with pymongo.MongoClient(
-            self.mongodb.uri, tls=True, tlsCertificateKeyFile=str(pem), authMechanism="MONGODB-X509", serverSelectionTimeoutMS=5000
+            self.mongodb.uri, tls=True, tlsCertificateKeyFile=str(pem), authMechanism="MONGODB-X509", serverSelectionTimeoutMS=60_000
         ) as client:
             client.shop.orders.insert_one({"item": 1})
             (user,) = client.admin.command("connectionStatus")["authInfo"]["authenticatedUsers"]

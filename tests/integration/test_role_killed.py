@@ -11,9 +11,8 @@ from __future__ import annotations
 import sys
 
 import pytest
-from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from fake_atlas import FakeAtlas
-from plays import Plays
+from plays import Plays, held
 
 pytestmark = pytest.mark.heavy
 HOSTS = ("web1", "web2")
@@ -32,8 +31,7 @@ class Interrupted(Plays):
         self.hosts[name] = {"ansible_connection": "local", "ansible_python_interpreter": str(python), "user_cert_path": f"{folder}/mongodb.pem"}
 
     def serials(self):
-        looks = {name: _pem.look_at(f"{self.folder}/{name}/mongodb.pem") for name in self.hosts}
-        return {name: str(look.certificate.serial) if look.state == "pair" else look.state for name, look in looks.items()}
+        return {name: held(self.folder / name / "mongodb.pem") for name in self.hosts}
 
     def killed_before_placing(self, *held, placed=()):
         """Kill the play when it is about to place the PEM on these hosts, and has placed it on those."""

@@ -16,9 +16,12 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from fake_atlas import DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY
 
 API_KEY = {"public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
+SECONDS = 900
+"""How long a play may take on a machine that has other things to do too; nothing is measured by it."""
 RECAP = re.compile(r"^(\S+)\s+: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)
 
 
@@ -40,7 +43,7 @@ class Plays:
         }
         self.output = ""
 
-    def run(self, *arguments: str, fails: bool = False, environment: dict[str, str] | None = None, seconds: int = 300, **variables: Any) -> dict[str, str]:
+    def run(self, *arguments: str, fails: bool = False, environment: dict[str, str] | None = None, seconds: int = SECONDS, **variables: Any) -> dict[str, str]:
         """Run the play; what each host came to: ok, changed, failed or unreachable."""
         self.output = self.ansible(*self.command(variables), *arguments, seconds=seconds, fails=fails, **environment or {})
         assert "PRIVATE KEY" not in self.output
@@ -63,9 +66,7 @@ class Plays:
             until(lambda: when() or process.poll() is not None, what)
             assert process.poll() is None, process.stdout.read()
         finally:
-            for pid in [*descendants(process.pid), process.pid]:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
+            kill(process.pid)
             process.communicate(timeout=30)
 
     def issued(self) -> list[str]:
@@ -83,13 +84,26 @@ def outcome(changed: int, unreachable: int, failed: int) -> str:
     return "unreachable" if unreachable else "failed" if failed else "changed" if changed else "ok"
 
 
-def until(happened: Callable[[], Any], what: str, seconds: float = 300) -> None:
+def held(path: str | Path) -> str:
+    """What somebody holds there: the serial number of the PEM, or the state of the file when it is no pair."""
+    look = _pem.look_at(str(path))
+    return str(look.certificate.serial) if look.state == "pair" else look.state
+
+
+def until(happened: Callable[[], Any], what: str) -> None:
     """Wait until it has happened, with bounds."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + SECONDS
     while not happened():
         if time.monotonic() > end:
             raise AssertionError(f"it never happened: {what}")
         time.sleep(0.02)
+
+
+def kill(pid: int) -> None:
+    """Kill a process with everything that it has started."""
+    for each in [*descendants(pid), pid]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(each, signal.SIGKILL)
 
 
 def descendants(pid: int) -> list[int]:

@@ -115,6 +115,7 @@ class SshHosts:
                 "ansible_user": "root",
                 "ansible_ssh_private_key_file": str(self.folder / "key"),
                 "ansible_ssh_common_args": options,
+                "ansible_ssh_timeout": 60,  # a busy machine is no host that is down
                 "ansible_control_path_dir": self._sockets,  # of its own: a kept connection would lead to another fleet's host
                 "ansible_remote_tmp": f"{self.path}/.ansible",
                 "ansible_python_interpreter": sys.executable,

@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 import ssh_hosts
-from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from fake_atlas import DEMO_PROJECT, FakeAtlas
-from plays import Plays
+from plays import Plays, held
 from ssh_hosts import SshHosts
 
 
@@ -35,7 +34,7 @@ class SshFleet(Plays):
 
     def run(self, *arguments, environment=None, **more):
         """Pipelined: then a host runs one command for a module, and Ansible leaves no file of its own on the way."""
-        return super().run(*arguments, environment={"ANSIBLE_PIPELINING": "1", "ANSIBLE_TIMEOUT": "60", **(environment or {})}, seconds=1200, **more)
+        return super().run(*arguments, environment={"ANSIBLE_PIPELINING": "1", **(environment or {})}, seconds=1200, **more)
 
     def down(self, *names):
         for name in names:
@@ -50,8 +49,7 @@ class SshFleet(Plays):
 
     def holds(self, host, name="mongodb.pem"):
         """The serial number that a host holds, or the state of the file when it is no pair."""
-        look = _pem.look_at(str(self.file(host, name)))
-        return str(look.certificate.serial) if look.state == "pair" else look.state
+        return held(self.file(host, name))
 
     def serials(self):
         return {host: self.holds(host) for host in self.hosts}

@@ -151,6 +151,7 @@ def test_check_mode_says_what_the_run_that_follows_says_and_writes_nothing(fleet
     foreseen = fleet.run("--check", "--diff", user_cert_renew_before="30d")
     checked = words(fleet.output)
 
+    assert checked, "it said nothing"
     assert fleet.traces() == before
     assert {entry.method for entry in fleet.atlas.state.journal} == {"GET"}
     assert fleet.run("--diff", user_cert_renew_before="30d") == foreseen
