@@ -17,8 +17,9 @@ from typing import NamedTuple
 
 import pytest
 from fake_atlas import DEMO_PROJECT
+from patience import wait_for
 
-from faults.world import Run, changes_the_world, files, issued, known, lay, listed, pem_of, usable, wait_for
+from faults.world import Run, changes_the_world, files, issued, known, lay, listed, pem_of, usable
 
 MODE = 0o640
 PENDING, NEW = ".app.pem.atlas-pending", ".app.pem.atlas-new"

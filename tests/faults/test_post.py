@@ -75,7 +75,7 @@ FAULTS = [
     Fault("an encrypted key", KEPT, 1, body("encrypted_key")),
     Fault("garbage", KEPT, 1, body("garbage_bytes")),
     Fault("100 MB", KEPT, 1, body("huge"), adopted=True),
-    Fault("silence", UNKNOWN, 1, {"action": "delay_answer", "seconds": 3}),
+    Fault("silence", UNKNOWN, 1, {"action": "delay_answer", "seconds": 60}),
     Fault("a byte at a time", KEPT, 1, {"action": "trickle", "bytes_per_second": 10}),  # some are there before the second is over
     Fault("a head that comes byte by byte", UNKNOWN, 1, relay={"pause": 0.2}),
     Fault("quoted JSON", PLACED, 1, body("quoted")),

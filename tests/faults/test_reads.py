@@ -27,8 +27,8 @@ BROKEN = {
     "a page with 502": {"action": "html", "status": 502},
     "a redirect": {"action": "redirect", "location": "http://127.0.0.2:9/"},
     "204": {"action": "status", "status": 204},
-    "silence": {"action": "delay_answer", "seconds": 3},
-    "a trickle": {"action": "trickle", "bytes_per_second": 100},
+    "silence": {"action": "delay_answer", "seconds": 60},
+    "a trickle": {"action": "trickle", "bytes_per_second": 20},
 }
 
 
@@ -69,6 +69,7 @@ def test_a_second_page_that_fails_is_not_a_short_list(atlas, place, user_cert, n
     atlas.fault(match={"method": "GET", "page": 2}, times=None, **BROKEN[name])
     run = user_cert(timeout=3 if name in ("silence", "a trickle") else 30, **BRUTAL)
     assert run.failed
+    assert atlas.state.journal[-1].query["pageNum"] == "2"
     assert (posts(atlas), files(place)) == (0, before)
 
 

@@ -6,7 +6,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from patience import wait_for
 
 from faults.world import files, issued, listed, order, pem_of, posts, usable
 
@@ -36,9 +39,15 @@ def test_twenty_at_once_for_one_path_issue_one_and_all_have_it(atlas, place, riv
 
 def test_two_paths_for_one_user_at_once_each_name_what_the_other_did(atlas, place, rivals):
     """No lock covers it; both certificates work, and each run says what it saw."""
-    atlas.fault("delay", seconds=0.6, match=POST, times=2)
-    atlas.fault("delay_answer", seconds=0.6, match=POST, times=2)
-    done = rivals({"path": str(place / "one.pem")}, {"path": str(place / "two.pem")})
+    asking = atlas.fault("delay", seconds=60, match=POST, times=2)
+    answering = atlas.fault("delay_answer", seconds=60, match=POST, times=2)
+    with ThreadPoolExecutor(1) as pool:
+        runs = pool.submit(rivals, {"path": str(place / "one.pem")}, {"path": str(place / "two.pem")})
+        wait_for(lambda: asking.fired == 2)  # both have seen an empty list
+        atlas.call(asking.cleared.set)
+        wait_for(lambda: len(issued(atlas)) == 2)
+        atlas.call(answering.cleared.set)
+        done = runs.result()
     assert [run.failed for run in done] == [False, False]
     serials = {run.said["certificate"]["serial_number"] for run in done}
     assert serials == {str(serial) for serial in issued(atlas)}

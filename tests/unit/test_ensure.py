@@ -12,8 +12,6 @@ import signal
 import stat
 import subprocess
 import sys
-import threading
-import time
 import traceback
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -44,6 +42,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._errors import (
 )
 from cryptography.hazmat.primitives.asymmetric import rsa
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, certificates, variants
+from patience import wait_for
 
 KEY = {"public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
 ACCOUNT = {"client_id": DEMO_CLIENT_ID, "client_secret": DEMO_CLIENT_SECRET}
@@ -304,7 +303,7 @@ FAULTS = [
     Fault("reset before", {"action": "drop_before", "reset": True}, OutcomeUnknown, 0, says=LOST),
     Fault("dropped after", {"action": "drop_after"}, OutcomeUnknown, 1, then="refuses", says=LOST),
     Fault("reset after", {"action": "drop_after", "reset": True}, OutcomeUnknown, 1, then="refuses", says=LOST),
-    Fault("no answer in time", {"action": "delay_answer", "seconds": 1.5}, OutcomeUnknown, 1, then="refuses", says=LOST),
+    Fault("no answer in time", {"action": "delay_answer", "seconds": 60}, OutcomeUnknown, 1, then="refuses", says=LOST),
     Fault("cut before the body", {"action": "cut", "after": 0}, OutcomeUnknown, 1, then="refuses", says=LOST),
     Fault("cut in the certificate", {"action": "cut", "after": 800}, KeyKept, 1, True, "refuses"),
     Fault("cut in the key", {"action": "cut", "after": 2500}, KeyKept, 1, True, "refuses"),
@@ -486,8 +485,10 @@ class TestTheAnswerToThePost:
         assert len(writes(atlas)) == 1
 
     def test_one_that_is_issued_after_we_stopped_waiting_was_not_called_not_issued(self, atlas, path):
-        atlas.fault("delay", seconds=1.3, match=POST)
+        atlas.fault("delay", seconds=60, match=POST)
         error = failing(OutcomeUnknown, atlas, path, timeout=1)
+        assert atlas.state.counters.issued == 0
+        atlas.call(atlas.state.faults.clear)
         wait_for(lambda: atlas.state.counters.issued)
         assert atlas.state.counters.issued == 1
         assert "so nothing was issued" not in error.message
@@ -503,7 +504,7 @@ class TestTheAnswerToThePost:
         assert atlas.state.counters.issued == 1
 
     def test_the_reason_why_the_list_cannot_be_read_is_its_own(self, atlas, path):
-        atlas.fault("delay_answer", seconds=1.5, match=POST)
+        atlas.fault("delay_answer", seconds=60, match=POST)
         atlas.fault("drop_before", match=GET, skip=2, times=None)
         error = failing(OutcomeUnknown, atlas, path, timeout=1)
         assert error.message.count("no answer in time") == 1
@@ -817,15 +818,26 @@ def start(atlas, path, **changes):
 
 
 def go(children):
-    """Let all of them run at once, and hand back what each tells."""
+    """Let all of them run at once."""
     for child in children:
         assert child.stdout.readline() == "ready\n", child.stderr.read()
     for child in children:
         child.stdin.write("\n")
         child.stdin.flush()
+
+
+def begun(atlas, path):
+    """One that runs."""
+    child = start(atlas, path)
+    go([child])
+    return child
+
+
+def told_by(children):
+    """What each tells at its end."""
     told = []
     for child in children:
-        out, err = child.communicate(timeout=30)
+        out, err = child.communicate(timeout=60)
         assert child.returncode == 0, err
         told.append(json.loads(out))
     return told
@@ -835,7 +847,9 @@ def go(children):
 class TestRivals:
     def test_ten_at_once_for_one_path_issue_one_and_all_are_content(self, atlas, path):
         atlas.fault("delay", seconds=0.2, match=POST)
-        told = go([start(atlas, path) for dummy in range(10)])
+        children = [start(atlas, path) for dummy in range(10)]
+        go(children)
+        told = told_by(children)
         made = listed(atlas)
         assert (len(made), len(writes(atlas))) == (1, 1)
         assert [one.get("error") for one in told] == [None] * 10, [one.get("message") for one in told if "error" in one][:1]
@@ -854,11 +868,15 @@ class TestRivals:
         assert second.certificate.serial == listed(atlas)[0].serial
 
     def test_two_paths_for_one_user_at_once_each_name_what_the_other_did(self, atlas, path):
-        atlas.fault("delay", seconds=0.4, match=POST, times=2)
-        atlas.fault("delay_answer", seconds=0.4, match=POST, times=2)
-        paths = [path.parent / "one.pem", path.parent / "two.pem"]
+        asking = atlas.fault("delay", seconds=60, match=POST, times=2)
+        answering = atlas.fault("delay_answer", seconds=60, match=POST, times=2)
         with ThreadPoolExecutor(2) as pool:
-            done = list(pool.map(lambda one: run(atlas, one), paths))
+            runs = [pool.submit(run, atlas, path.parent / name) for name in ("one.pem", "two.pem")]
+            wait_for(lambda: asking.fired == 2)  # both have seen an empty list
+            atlas.call(asking.cleared.set)
+            wait_for(lambda: len(issued(atlas)) == 2)
+            atlas.call(answering.cleared.set)
+            done = [one.result() for one in runs]
         serials = {one.certificate.serial for one in done}
         assert serials == {one.serial for one in listed(atlas)}
         for one in done:
@@ -867,11 +885,8 @@ class TestRivals:
             assert {known.serial for known in one.unexpired} == serials
 
     def test_a_lock_that_a_killed_run_left_does_not_block(self, atlas, path, monkeypatch):
-        atlas.fault("delay", seconds=20, match=POST)
-        child = start(atlas, path)
-        child.stdout.readline()
-        child.stdin.write("\n")
-        child.stdin.flush()
+        atlas.fault("delay", seconds=60, match=POST)
+        child = begun(atlas, path)
         wait_for(lambda: atlas.state.counters.posts)
         child.kill()
         child.communicate(timeout=10)
@@ -881,25 +896,18 @@ class TestRivals:
         assert set(files(path.parent)) == {"app.pem"}
 
 
-def wait_for(condition):
-    deadline = time.monotonic() + 10
-    while not condition():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.005)
-
-
 @pytest.mark.usefixtures("small_keys")
 class TestSignals:
     @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT"])
     def test_an_interrupt_while_the_answer_is_under_way_waits_until_it_is_on_disk(self, atlas, path, name):
-        atlas.fault("delay_answer", seconds=2, match=POST)
-        child = start(atlas, path)
-        child.stdout.readline()
-        child.stdin.write("\n")
-        child.stdin.flush()
+        atlas.fault("delay_answer", seconds=60, match=POST)
+        child = begun(atlas, path)
         wait_for(lambda: atlas.state.counters.issued)
         child.send_signal(getattr(signal, name))
-        child.communicate(timeout=20)
+        with pytest.raises(subprocess.TimeoutExpired):
+            child.wait(0.5)
+        atlas.call(atlas.state.faults.clear)
+        child.communicate(timeout=60)
         assert child.returncode != 0
         pem = atlas.state.pem(listed(atlas)[0]).encode()
         found = files(path.parent)
@@ -919,11 +927,8 @@ class TestSignals:
 
     def test_a_kill_at_any_moment_of_the_post_leaves_what_the_next_run_needs(self, atlas, path):
         """The answer trickles, and the process dies in the middle of it: what came lies there, and the orphan is named."""
-        atlas.fault("trickle", bytes_per_second=2000, match=POST)
-        child = start(atlas, path)
-        child.stdout.readline()
-        child.stdin.write("\n")
-        child.stdin.flush()
+        atlas.fault("trickle", bytes_per_second=400, match=POST)
+        child = begun(atlas, path)
         wait_for(lambda: leftover(path).exists() and leftover(path).read_bytes().startswith(b"-----BEGIN"))
         child.kill()
         child.communicate(timeout=10)
@@ -933,8 +938,3 @@ class TestSignals:
         assert whole.startswith(kept)
         assert str(listed(atlas)[0].serial) in failing(Refused, atlas, path).message
         assert leftover(path).read_bytes().rstrip(b"\0") == kept
-
-
-def test_threads_of_the_test_are_gone():
-    """Whatever a test of this file started has ended: the fake's own thread is all that may stay."""
-    assert [thread.name for thread in threading.enumerate() if "ThreadPool" in thread.name] == []

@@ -171,7 +171,7 @@ class TestNoAnswer:
         over = []
 
         def reply(dummy):
-            release.wait(5)
+            release.wait(60)
             over.append("the silence")
             return b""
 
@@ -225,7 +225,7 @@ class TestNoAnswer:
         def reply(dummy):
             yield say(201, came, length=5069)
             if reset:
-                arrived.wait(0.5)  # a reset overtakes what lies in the buffers
+                arrived.wait(10)  # a reset overtakes what lies in the buffers
                 yield wire_reset()
 
         arrived = threading.Event()

@@ -6,9 +6,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 import requests
@@ -50,6 +51,12 @@ class Client:
 
     def get(self, path: str, **more: Any) -> requests.Response:
         return self.session.get(self.url + path, timeout=60, **more)
+
+    def connect(self, request: str) -> socket.socket:
+        """A bare connection over which this is sent: libraries mend what shall be wrong, and wait for an answer."""
+        connection = socket.create_connection((urlsplit(self.url).hostname, urlsplit(self.url).port), timeout=60)
+        connection.sendall(request.encode())
+        return connection
 
     def steer(self, method: str, name: str, document: Any = None, status: int = 200) -> Any:
         answer = requests.request(method, f"{self.url}/_fake/{name}", json=document, timeout=60)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -13,18 +14,19 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 
 import fake_atlas
 import pytest
 import requests
 from fake_atlas import DEMO_PRIVATE_KEY, DEMO_PROJECT, FakeAtlas
+from patience import LONGEST, wait_for
 
 TESTS = Path(fake_atlas.__file__).parents[1]
 
 
 def test_a_fake_ends_at_once_though_requests_are_under_way(client_class):
+    others = set(threading.enumerate())  # one that all tests of a file share may run in this process
     with FakeAtlas() as atlas:
         client = client_class(atlas.url)
         client.list()
@@ -33,12 +35,11 @@ def test_a_fake_ends_at_once_though_requests_are_under_way(client_class):
         ended = []
         victim = threading.Thread(target=lambda: ended.append(pytest.raises(requests.RequestException, client.list).type))
         victim.start()
-        while atlas.state.faults.rules[0].fired == 0:
-            time.sleep(0.005)
+        wait_for(lambda: atlas.state.faults.rules[0].fired)
     victim.join(30)
     assert not victim.is_alive()
     assert ended == [requests.ConnectionError]
-    assert "fake-atlas" not in {thread.name for thread in threading.enumerate()}
+    assert "fake-atlas" not in {thread.name for thread in set(threading.enumerate()) - others}
     with pytest.raises(requests.ConnectionError):
         requests.get(atlas.url, timeout=1)
 
@@ -197,11 +198,13 @@ class Process:
         )
 
     def __enter__(self) -> Process:
-        deadline = time.monotonic() + 10
-        while not self.file.exists() and self.process.poll() is None:
-            assert time.monotonic() < deadline
-            time.sleep(0.01)
-        self.address = json.loads(self.file.read_text()) if self.file.exists() else None
+        try:
+            wait_for(lambda: self.file.exists() or self.process.poll() is not None)
+            with contextlib.suppress(FileNotFoundError):  # it has ended already
+                self.address = json.loads(self.file.read_text())
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -216,14 +219,14 @@ def test_a_process_announces_itself_and_ends_by_a_signal(tmp_path, client_class,
         client = client_class(running.address["url"])
         assert client.list().status_code == 200
         running.process.send_signal(number)
-        assert running.process.wait(5) == 0
+        assert running.process.wait(LONGEST) == 0
         assert running.process.stderr.read() == b""
         assert list(tmp_path.iterdir()) == []
 
 
 def test_a_process_ends_by_itself(tmp_path):
     with Process(tmp_path, "--lifetime", "0.2") as running:
-        assert running.process.wait(5) == 0
+        assert running.process.wait(LONGEST) == 0
         assert list(tmp_path.iterdir()) == []
 
 
