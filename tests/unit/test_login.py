@@ -135,7 +135,10 @@ def test_check_mode_logs_in_nowhere(pem, tmp_path):
 
 @pytest.mark.parametrize(
     "uri",
-    ["https://example.com", "localhost:27017", "mongodb://app:secret-word@127.0.0.1/", "mongodb://app:a/secret-word@127.0.0.1/", "mongodb+srv://", "mongodb://[::1"],
+    [
+        "https://example.com", "localhost:27017", "mongodb://app:secret-word@127.0.0.1/", "mongodb://app:a/secret-word@127.0.0.1/",
+        "mongodb+srv://", "mongodb://[::1",
+    ],
 )
 def test_a_string_that_is_no_connection_or_holds_a_password_is_refused_and_not_quoted(uri):
     with pytest.raises(OptionError) as refused:
