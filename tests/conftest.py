@@ -8,6 +8,7 @@ import importlib
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,48 @@ def run_command(monkeypatch):
     if hasattr(basic, "_ANSIBLE_PROFILE"):
         monkeypatch.setattr(basic, "_ANSIBLE_PROFILE", "legacy")
     return basic.AnsibleModule({}).run_command
+
+
+@pytest.fixture(scope="session")
+def running_atlas():
+    """One fake service for all tests of a process that do not need one of their own."""
+    from fake_atlas import FakeAtlas
+
+    with FakeAtlas() as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def key_pool():
+    """RSA keys that are half as long as the real ones: to check one of 4096 bits takes a third of a second."""
+    from cryptography.hazmat.primitives.asymmetric import rsa
+
+    return [rsa.generate_private_key(public_exponent=65537, key_size=2048) for dummy in range(3)]
+
+
+@pytest.fixture
+def small_keys(key_pool, monkeypatch):
+    """The service hands these out."""
+    from fake_atlas import certificates, variants
+
+    for module in (certificates, variants):
+        monkeypatch.setattr(module, "leaf_key", lambda index: key_pool[index % len(key_pool)])
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
+    """Mount one of that many kilobytes and files, which belongs to whoever runs the test; it is gone afterwards."""
+    mounted: list[Path] = []
+
+    def mount(kilobytes: int = 1024, inodes: int = 100) -> Path:
+        place = tmp_path / f"disk{len(mounted)}"
+        place.mkdir()
+        command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k,nr_inodes={inodes},mode=0755", "tmpfs", str(place)]
+        if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+            pytest.skip("a tmpfs cannot be mounted here")
+        mounted.append(place)
+        return place
+
+    yield mount
+    for place in mounted:
+        subprocess.run(["umount", "-l", str(place)], capture_output=True, check=False)  # a test may have done so itself

@@ -2,7 +2,8 @@
 # GNU General Public License v3.0-or-later (see COPYING)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""How many examples Hypothesis tries: a quarter of what is written at a test, and all of it with HYPOTHESIS_PROFILE=thorough."""
+"""How many examples Hypothesis tries: a quarter of what is written at a test, and all of it with HYPOTHESIS_PROFILE=thorough. And for as long as
+each takes: how busy the machine is proves nothing."""
 
 from __future__ import annotations
 
@@ -20,6 +21,6 @@ def examples(thorough: int) -> int:
 
 
 def take_effect() -> None:
-    """For tests that do not say how many."""
-    settings.register_profile("effort", max_examples=examples(_USUAL))
+    """For every test, and the number for those that do not say how many."""
+    settings.register_profile("effort", max_examples=examples(_USUAL), deadline=None)
     settings.load_profile("effort")

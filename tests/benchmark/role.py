@@ -15,10 +15,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
+import re
 import shutil
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -29,12 +28,16 @@ import yaml
 from fake_atlas import DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, FakeAtlas
 from ssh_hosts import SshHosts, missing
 
-ROOT = Path(__file__).resolve().parents[2]
+from ._cost import BIN, cost
+from ._table import table
+
 CONTESTANTS = ("today", "role")
+HEADING = ["", "wall s", "processor s", "processor s a host", "MB", "requests"]
+LONGEST = 7200  # seconds, for a thousand hosts
 
 
 class Run(NamedTuple):
-    """One run of a playbook: seconds on the clock and of the processors, peak memory of a process in MiB, requests to the service."""
+    """One run of a playbook: seconds on the clock and of the processors, peak memory of a process in MB, requests to the service."""
 
     wall: float
     processor: float
@@ -97,10 +100,7 @@ class Bench:
     def __init__(self, folder: Path, fleet: Fleet) -> None:
         self._folder = folder
         self._fleet = fleet
-        self._home = folder / "home"
-        self._home.mkdir()
         (folder / "inventory.json").write_text(json.dumps({"all": {"hosts": fleet.hosts}}))
-        (folder / "ansible.cfg").touch()
 
     def compare(self, repeat: int) -> dict[str, list[Run]]:
         """The steady state of both, in turn."""
@@ -112,7 +112,7 @@ class Bench:
             runs: dict[str, list[Run]] = {who: [] for who in CONTESTANTS}
             for _turn in range(repeat):
                 for who in CONTESTANTS:
-                    runs[who].append(self._measure(who, atlases[who], steady=True))
+                    runs[who].append(self._measure(who, atlases[who]))
         return runs
 
     def executions(self) -> dict[str, float]:
@@ -125,7 +125,7 @@ class Bench:
             with FakeAtlas() as atlas:
                 self._prepare(who, atlas)
                 marks.unlink(missing_ok=True)
-                self._measure(who, atlas, "-e", f"ansible_python_interpreter={wrapper}", steady=True)
+                self._measure(who, atlas, "-e", f"ansible_python_interpreter={wrapper}")
                 counted[who] = len(marks.read_bytes()) / len(self._fleet.hosts)
         return counted
 
@@ -141,31 +141,14 @@ class Bench:
             file.write_text(pem)
             file.chmod(0o600)
 
-    def _measure(self, who: str, atlas: FakeAtlas, *arguments: str, steady: bool = False) -> Run:
-        environment = {
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "links"),
-            "ANSIBLE_CONFIG": str(self._folder / "ansible.cfg"),
-            "ANSIBLE_HOME": str(self._home),
-            "ANSIBLE_PIPELINING": "true",
-            "ANSIBLE_FORKS": "10",
-            "ANSIBLE_NOCOLOR": "true",
-            "HOME": str(self._home),
-            "LC_ALL": "C.UTF-8",
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), "/usr/local/bin", "/usr/bin", "/bin", "/usr/sbin", "/sbin"]),
-        }
-        program = str(Path(sys.executable).parent / "ansible-playbook")
-        command = [program, "-i", "inventory.json", f"{who}.yml", *arguments]
-        requests, log = atlas.state.counters.requests, self._folder / "log"
-        with open(log, "wb") as output:
-            started = os.times().elapsed
-            process = subprocess.Popen(command, cwd=self._folder, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output)
-            _pid, status, used = os.wait4(process.pid, 0)
-            wall = os.times().elapsed - started
-            process.returncode = os.waitstatus_to_exitcode(status)
-        said = log.read_text()
-        if process.returncode or (steady and any(f"changed={number}" in said for number in range(1, 10))):
-            raise SystemExit(f"{who}: ended with {process.returncode}, or changed something\n{said[-3000:]}")
-        return Run(wall, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, atlas.state.counters.requests - requests)
+    def _measure(self, who: str, atlas: FakeAtlas, *arguments: str) -> Run:
+        """One run. RuntimeError when it fails or changes something."""
+        before = atlas.state.counters.requests
+        command = [str(BIN / "ansible-playbook"), "-i", str(self._folder / "inventory.json"), str(self._folder / f"{who}.yml"), *arguments]
+        found = cost(command, LONGEST, ANSIBLE_PIPELINING="true", ANSIBLE_FORKS="10")
+        if re.search(r"changed=[1-9]", found.output):
+            raise RuntimeError(f"{who} changed something\n{found.output[-3000:]}")
+        return Run(found.wall, found.cpu, found.memory, atlas.state.counters.requests - before)
 
 
 @contextlib.contextmanager
@@ -194,22 +177,17 @@ def scratch() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def table(results: list[tuple[str, int, dict[str, list[Run]]]]) -> str:
-    """Markdown, a row for each fleet: seconds and memory of both, and their ratios."""
-    lines = [
-        "| hosts | | wall s | processor s | processor s a host | peak MiB | requests |",
-        "|---|---|---:|---:|---:|---:|---:|",
-    ]
+def summary(results: list[tuple[str, int, dict[str, list[Run]]]]) -> str:
+    """Three rows for each fleet: the medians of both, and their ratios."""
+    rows: list[list[str]] = []
     for kind, count, runs in results:
         medians = {who: Run(*(statistics.median(values) for values in zip(*runs[who], strict=True))) for who in CONTESTANTS}
-        for who in CONTESTANTS:
-            one = medians[who]
-            lines.append(
-                f"| {count} {kind} | {who} | {one.wall:.1f} | {one.processor:.1f} | {one.processor / count:.3f} | {one.memory:.0f} | {one.requests:g} |"
-            )
-        ratios = [getattr(medians["role"], field) / getattr(medians["today"], field) for field in ("wall", "processor", "memory")]
-        lines.append(f"| {count} {kind} | *role / today* | *{ratios[0]:.2f}* | *{ratios[1]:.2f}* | | *{ratios[2]:.2f}* | |")
-    return "\n".join(lines)
+        for who, one in medians.items():
+            seconds = [f"{one.wall:.1f}", f"{one.processor:.1f}", f"{one.processor / count:.3f}"]
+            rows.append([f"{count} {kind}, {who}", *seconds, f"{one.memory:.0f}", f"{one.requests:g}"])
+        wall, processor, memory = (getattr(medians["role"], field) / getattr(medians["today"], field) for field in ("wall", "processor", "memory"))
+        rows.append([f"{count} {kind}, *role / today*", f"*{wall:.2f}*", f"*{processor:.2f}*", "", f"*{memory:.2f}*", ""])
+    return table(HEADING, rows)
 
 
 def main() -> None:
@@ -230,7 +208,7 @@ def main() -> None:
             with fleets(count) as (folder, fleet):
                 results.append((kind, count, Bench(folder, fleet).compare(arguments.repeat)))
             print(f"{count} {kind}: done", file=sys.stderr)
-    print(table(results))
+    print(summary(results))
     print("\nModule executions a host and run, those on the controller shared out: " + ", ".join(f"{who} {counted[who]:g}" for who in CONTESTANTS))
 
 

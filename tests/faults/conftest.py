@@ -2,19 +2,16 @@
 # GNU General Public License v3.0-or-later (see COPYING)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""The modules as processes, a fake Atlas, and small disks: what a test needs to break something for real."""
+"""The modules as processes and a fake Atlas: what a test needs to break something for real."""
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
-from fake_atlas import FakeAtlas, certificates, variants
+from fake_atlas import FakeAtlas
 
 from faults.world import Modules, Run, order
 
@@ -26,22 +23,9 @@ def modules() -> Iterator[Modules]:
     started.close()
 
 
-@pytest.fixture(scope="session")
-def running_atlas() -> Iterator[FakeAtlas]:
-    with FakeAtlas() as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def key_pool() -> list[rsa.RSAPrivateKey]:
-    return [rsa.generate_private_key(public_exponent=65537, key_size=2048) for dummy in range(3)]
-
-
 @pytest.fixture
-def atlas(running_atlas: FakeAtlas, key_pool: list[rsa.RSAPrivateKey], monkeypatch: pytest.MonkeyPatch) -> FakeAtlas:
-    """A fresh one. It hands out smaller keys than the real one: checking one of 4096 bits takes a third of a second."""
-    for module in (certificates, variants):
-        monkeypatch.setattr(module, "leaf_key", lambda index: key_pool[index % len(key_pool)])
+def atlas(running_atlas: FakeAtlas, small_keys: None) -> FakeAtlas:
+    """A fresh one."""
     running_atlas.reset()
     return running_atlas
 
@@ -65,22 +49,3 @@ def user_cert(atlas: FakeAtlas, modules: Modules, place: Path, tmp_path: Path) -
         return modules(order(url or atlas.url, place, elsewhere, **options))
 
     return run
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Callable[..., Path]]:
-    """Mount a small file system; it is gone after the test."""
-    mounted: list[Path] = []
-
-    def mount(kilobytes: int = 1024) -> Path:
-        made = tmp_path / f"disk{len(mounted)}"
-        made.mkdir()
-        command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k,nr_inodes=100,mode=0755", "tmpfs", str(made)]
-        if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("a tmpfs cannot be mounted here")
-        mounted.append(made)
-        return made
-
-    yield mount
-    for made in mounted:
-        subprocess.run(["umount", "-l", str(made)], capture_output=True, check=False)  # a test may have done so itself

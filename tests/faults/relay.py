@@ -53,7 +53,10 @@ class Relay:
     def _serve(self, client: socket.socket) -> None:
         client.settimeout(30)
         with client, contextlib.suppress(OSError), client.makefile("rb") as lines:
-            method, target, dummy = lines.readline().decode("latin-1").split(" ", 2)
+            asked = lines.readline().decode("latin-1")
+            if not asked:
+                return  # somebody who connected and said nothing
+            method, target, dummy = asked.split(" ", 2)
             head = http.client.parse_headers(lines)
             body = lines.read(int(head.get("Content-Length", 0)))
             service = http.client.HTTPConnection(self._service, timeout=30)

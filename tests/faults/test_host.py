@@ -20,8 +20,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from fake_atlas import DEMO_PROJECT
 from fake_atlas.certificates import Authority, key_pem
+from outcomes import files, issued, posts
 
-from faults.world import changes_the_world, files, issued, posts
+from faults.world import changes_the_world
 
 MODE = 0o640
 PENDING, NEXT = ".app.pem.atlas-pending", ".app.pem.atlas-new"

@@ -14,8 +14,9 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from outcomes import files, issued, known, lay, pem_of, posts, usable
 
-from faults.world import files, issued, known, lay, order, pem_of, posts, usable
+from faults.world import order
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can do that to a file")
 NOBODY = 65534

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import pytest
 from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from fake_atlas import DEMO_PRIVATE_KEY
+from outcomes import files, issued, known, lay, listed, pem_of, posts
 
 from faults.relay import Relay
-from faults.world import files, issued, known, lay, listed, pem_of, posts
 
 PENDING = ".app.pem.atlas-pending"
 POST = {"method": "POST", "path_contains": "/certs"}

@@ -11,8 +11,7 @@ import datetime as dt
 import pytest
 from fake_atlas import DEMO_PROJECT
 from fake_atlas.errors import ERRORS
-
-from faults.world import files, known, lay, listed, posts
+from outcomes import files, known, lay, listed, posts
 
 GET = {"method": "GET"}
 BRUTAL = {"force": True, "on_orphan": "reissue", "on_foreign": "replace", "max_unexpired": 10000}

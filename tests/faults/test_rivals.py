@@ -9,9 +9,10 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from outcomes import files, issued, listed, pem_of, posts, usable
 from patience import wait_for
 
-from faults.world import files, issued, listed, order, pem_of, posts, usable
+from faults.world import order
 
 POST = {"method": "POST", "path_contains": "/certs"}
 

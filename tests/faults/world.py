@@ -2,21 +2,20 @@
 # GNU General Public License v3.0-or-later (see COPYING)
 # SPDX-License-Identifier: GPL-3.0-or-later
 
-"""One run of a module in a process of its own, and what is true of the world afterwards."""
+"""One run of a module in a process of its own."""
 
 from __future__ import annotations
 
 import json
 import os
 import select
-import stat
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ansible_collections.atlas.x509.plugins.module_utils import _pem
-from fake_atlas import DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, FakeAtlas
+from connections import API_KEY
+from fake_atlas import DEMO_PROJECT
 
 LIMIT = 150  # seconds for one line of the zygote
 
@@ -80,8 +79,7 @@ def order(url: str, place: Path, elsewhere: Path, check: bool = False, event: di
         "username": "app",
         "path": str(place / "app.pem"),
         "project_id": DEMO_PROJECT,
-        "public_api_key": DEMO_PUBLIC_KEY,
-        "private_api_key": DEMO_PRIVATE_KEY,
+        **API_KEY,
         "base_url": url,
         "timeout": 30,
         "retries": 0,
@@ -102,49 +100,3 @@ def order(url: str, place: Path, elsewhere: Path, check: bool = False, event: di
 def changes_the_world(step: dict[str, Any]) -> bool:
     """Whether it is another world behind this step; a kill behind one that only reads, waits or syncs leaves what the kill before it left."""
     return step["call"] not in ("close", "flock", "fsync", "receive", "open") or bool(step.get("creates"))
-
-
-def files(directory: Path) -> dict[str, tuple[int, bytes]]:
-    """Mode and content, without the padding of a reservation, of every file there."""
-    return {
-        entry.name: (stat.S_IMODE(entry.lstat().st_mode), entry.read_bytes().rstrip(b"\0"))
-        for entry in directory.iterdir()
-        if entry.name != "filler"
-    }
-
-
-def usable(*directories: Path) -> set[int]:
-    """The serial numbers whose certificate and key lie there, in whatever file and form."""
-    looks = [_pem.look_at_answer(str(entry)) for directory in directories if directory.is_dir() for entry in directory.iterdir()]
-    return {look.certificate.serial for look in looks if look.state == "pair" and look.certificate}
-
-
-def listed(atlas: FakeAtlas) -> list[Any]:
-    """What Atlas lists for the user, oldest first."""
-    return atlas.state.unexpired(atlas.state.projects[DEMO_PROJECT], "app")
-
-
-def pem_of(atlas: FakeAtlas, serial: int) -> bytes:
-    """The certificate and key of one that Atlas lists."""
-    return next(atlas.state.pem(one) for one in listed(atlas) if one.serial == serial).encode()
-
-
-def known(atlas: FakeAtlas, **more: Any) -> tuple[Any, bytes]:
-    """A certificate that Atlas lists already, and its PEM."""
-    made = atlas.call(atlas.state.add_certificate, DEMO_PROJECT, "app", **{"days_left": 50, **more})
-    return made, atlas.state.pem(made).encode()
-
-
-def issued(atlas: FakeAtlas) -> list[int]:
-    """The serial numbers of what was issued over HTTP, in that order."""
-    return [int(entry.issued) for entry in atlas.state.journal if entry.issued]
-
-
-def posts(atlas: FakeAtlas) -> int:
-    """How many writes were sent."""
-    return sum(1 for entry in atlas.state.journal if entry.method != "GET")
-
-
-def lay(path: Path, content: bytes, mode: int = 0o600) -> None:
-    path.write_bytes(content)
-    path.chmod(mode)

@@ -14,7 +14,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY
+from connections import API_KEY
+from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PROJECT
 
 pytest.importorskip("ansible_runner", reason="needs ansible-runner")
 pytest.importorskip("awx_plugins.interfaces", reason="needs AWX's injector, which needs Python 3.11 or newer")
@@ -23,7 +24,6 @@ from awx_jobs import ROOT, UID, as_another_user
 from awx_jobs.fleet import fleet
 from plays import SECONDS, until
 
-API_KEY = {"public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
 # What a survey sends: every answer that was left out is an empty string, and numbers may be strings.
 ANSWERS = {
     "user_cert_username": "app",

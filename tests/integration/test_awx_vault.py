@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import re
 import subprocess
 from pathlib import Path
 
@@ -26,6 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BAO = Path(os.environ.get("BAO", ROOT / ".build" / "awx" / "bin" / "bao"))
 ROOT_TOKEN = "root-token-of-a-development-server"
 SECRET = "secret/data/mongodb/app"
+LISTENS = re.compile(r'addr: "(127\.0\.0\.1:\d+)"')
 ANSWERS = {"user_cert_username": "app", "vault_path": "mongodb/app", "user_cert_renew_before": "", "user_cert_on_orphan": ""}
 
 pytestmark = [pytest.mark.heavy, pytest.mark.skipif(not BAO.exists(), reason="needs OpenBao: make awx")]
@@ -55,16 +56,16 @@ class Store:
 
 @pytest.fixture
 def store(tmp_path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [BAO, "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT_TOKEN}", f"-dev-listen-address=127.0.0.1:{port}"]
-    with open(tmp_path / "bao.log", "wb") as log:
+    command = [BAO, "server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT_TOKEN}", "-dev-listen-address=127.0.0.1:0"]
+    said = tmp_path / "bao.log"
+    with open(said, "wb") as log:
         process = subprocess.Popen(command, env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]}, stdout=log, stderr=log, start_new_session=True)
     try:
-        started = Store(f"http://127.0.0.1:{port}")
+        until(lambda: process.poll() is not None or LISTENS.search(said.read_text()), "the secret store listens")
+        assert process.poll() is None, said.read_text()
+        started = Store("http://" + LISTENS.search(said.read_text())[1])
         until(lambda: process.poll() is not None or _is_ready(started), "the secret store is ready")
-        assert process.poll() is None, (tmp_path / "bao.log").read_text()
+        assert process.poll() is None, said.read_text()
         yield started
     finally:
         process.kill()

@@ -13,58 +13,44 @@ import subprocess
 import sys
 
 import pytest
-import yaml
-from fake_atlas import DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY, FakeAtlas
+from fake_atlas import DEMO_PROJECT, FakeAtlas
 
 pymongo = pytest.importorskip("pymongo", reason="needs pymongo")
 pytest.importorskip("secantus", reason="needs SecantusDB, a MongoDB that pip installs")
 from mongodb import MongoDB
-from plays import held
+from outcomes import known, lay
+from plays import Plays, held
 
 NOWHERE = "mongodb://127.0.0.1:1/?directConnection=true"
 
 
-class World:
+class World(Plays):
     """Two hosts that are folders, the service, and the database that trusts the service's authority."""
 
     def __init__(self, folder, ansible, atlas, mongodb):
-        self.folder = folder
-        self.ansible = ansible
-        self.atlas = atlas
+        super().__init__(folder, ansible, atlas)
         self.mongodb = mongodb
-        self.python = sys.executable
+        for name in ("web1", "web2"):
+            (folder / name).mkdir()
+            self.hosts[name] = {"ansible_connection": "local", "user_cert_path": str(self.path(name))}
+        self.use(sys.executable)
 
-    def run(self, *arguments, fails=False, **variables):
-        connection = {"base_url": self.atlas.url, "project_id": DEMO_PROJECT, "public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
-        here = {"ansible_connection": "local", "ansible_python_interpreter": self.python}
-        hosts = {name: {**here, "user_cert_path": str(self.path(name))} for name in ("web1", "web2")}
-        for name in hosts:
-            (self.folder / name).mkdir(exist_ok=True)
-        variables = {"user_cert_username": "app", "user_cert_parking_dir": f"{self.folder}/parking", "user_cert_connection": connection, **variables}
-        task = {"name": "Keep", "ansible.builtin.include_role": {"name": "atlas.x509.user_cert"}}
-        (self.folder / "inventory.yml").write_text(yaml.safe_dump({"app": {"hosts": hosts}}))
-        (self.folder / "play.yml").write_text(yaml.safe_dump([{"hosts": "app", "gather_facts": False, "vars": variables, "tasks": [task]}]))
-        return self.ansible("ansible-playbook", "-i", "inventory.yml", "play.yml", *arguments, fails=fails)
+    def use(self, python):
+        """The interpreter of the hosts."""
+        for host in self.hosts.values():
+            host["ansible_python_interpreter"] = python
 
     def path(self, name):
         return self.folder / name / "mongodb.pem"
 
     def hold_an_old_one(self, name):
         """Give a host a PEM that is due for renewal; returns its serial number."""
-        certificate = self.atlas.call(self.atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=20)
-        self.path(name).parent.mkdir()
-        self.path(name).write_text(self.atlas.state.pem(certificate))
-        self.path(name).chmod(0o600)
+        certificate, pem = known(self.atlas, days_left=20)
+        lay(self.path(name), pem)
         return str(certificate.serial)
 
     def serial(self, name):
         return held(self.path(name))
-
-    def issued(self):
-        return [entry.issued for entry in self.atlas.state.journal if entry.issued]
-
-    def parked(self):
-        return sorted(path.name for path in (self.folder / "parking").glob("*.pem"))
 
     def write_as_the_application(self, pem):
         """What an application does with the file: insert a document, and read who it is."""
@@ -116,11 +102,11 @@ def test_a_login_that_fails_keeps_the_old_file_and_the_new_pem_for_the_next_run(
 
     # A server that knows nobody of that name: what a user who was deleted at the database looks like.
     with MongoDB(world.atlas.state.projects[DEMO_PROJECT].authority.pem, ["CN=somebody"]) as forgetful:
-        output = world.run(**renewing, user_cert_verify_uri=forgetful.uri, fails=True)
+        world.run(**renewing, user_cert_verify_uri=forgetful.uri, fails=True)
 
-    assert "the login with it failed (pymongo: " in output
-    assert "no user found" in output
-    assert "the PEM is kept in" in output
+    assert "the login with it failed (pymongo: " in world.output
+    assert "no user found" in world.output
+    assert "the PEM is kept in" in world.output
     assert world.serial("web1") == world.serial("web2") == first
     (second,) = world.issued()
     assert len(world.parked()) == 1
@@ -133,14 +119,15 @@ def test_a_login_that_fails_keeps_the_old_file_and_the_new_pem_for_the_next_run(
 
 def test_hosts_without_a_client_are_known_before_anything_is_issued(world):
     # An interpreter that knows nothing of the packages around it: "bare" in the sense of a managed host.
-    world.python = os.path.realpath(sys.executable)
-    bare = subprocess.run([world.python, "-Ic", "import pymongo"], capture_output=True, check=False)
+    python = os.path.realpath(sys.executable)
+    world.use(python)
+    bare = subprocess.run([python, "-Ic", "import pymongo"], capture_output=True, check=False)
     if bare.returncode == 0 or shutil.which("mongosh"):
         pytest.skip("this machine's own Python has pymongo, or mongosh is there")
 
-    output = world.run(user_cert_verify_uri=world.mongodb.uri, fails=True)
+    world.run(user_cert_verify_uri=world.mongodb.uri, fails=True)
 
-    assert "neither pymongo (for the Python that runs modules) nor mongosh" in output
+    assert "neither pymongo (for the Python that runs modules) nor mongosh" in world.output
     assert world.issued() == []
     assert world.atlas.state.counters.posts == 0
 
@@ -172,7 +159,6 @@ def test_the_real_mongosh_logs_in_and_refuses(world, run_command, monkeypatch, t
 def test_the_steady_state_needs_no_database(world):
     world.run()
     before = {name: world.path(name).stat() for name in ("web1", "web2")}
-    output = world.run(user_cert_verify_uri=NOWHERE)
-    assert "changed=0" in output and "changed=1" not in output
+    assert world.run(user_cert_verify_uri=NOWHERE) == {"web1": "ok", "web2": "ok"}
     assert {name: world.path(name).stat().st_mtime_ns for name in before} == {name: found.st_mtime_ns for name, found in before.items()}
     assert all(stat.S_IMODE(found.st_mode) == 0o600 for found in before.values())

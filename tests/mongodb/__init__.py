@@ -10,6 +10,7 @@ It trusts one authority (that of a project of the fake Atlas) and knows the user
 from __future__ import annotations
 
 import json
+import select
 import subprocess
 import sys
 import tempfile
@@ -41,9 +42,10 @@ class MongoDB:
                 text=True,
             )
         assert self._process.stdout is not None
-        address = self._process.stdout.readline().strip()
+        listens = select.select([self._process.stdout], [], [], _PATIENCE)[0]
+        address = self._process.stdout.readline().strip() if listens else ""
         if not address:
-            said = (self.folder / "log").read_text()
+            said = (self.folder / "log").read_text() or f"it said nothing in {_PATIENCE} s"
             self.__exit__()
             raise RuntimeError(f"MongoDB did not start: {said}")
         self.address = address

@@ -17,9 +17,9 @@ from typing import Any
 
 import yaml
 from ansible_collections.atlas.x509.plugins.module_utils import _pem
-from fake_atlas import DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY
+from connections import API_KEY
+from fake_atlas import DEMO_PROJECT
 
-API_KEY = {"public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
 SECONDS = 900
 """How long a play may take on a machine that has other things to do too; nothing is measured by it."""
 RECAP = re.compile(r"^(\S+)\s+: ok=\d+ +changed=(\d+) +unreachable=(\d+) +failed=(\d+)", re.MULTILINE)

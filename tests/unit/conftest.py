@@ -51,12 +51,6 @@ def open_umask() -> Iterator[None]:
     os.umask(previous)
 
 
-@pytest.fixture(scope="session")
-def running_atlas() -> Iterator[FakeAtlas]:
-    with FakeAtlas() as running:
-        yield running
-
-
 @pytest.fixture
 def atlas(running_atlas: FakeAtlas) -> FakeAtlas:
     running_atlas.reset()

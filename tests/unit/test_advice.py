@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9"
 READ = Context(PROJECT, "app", "private_api_key from the environment", False)
 WRITE = READ._replace(writing=True)
-bounded = settings(derandomize=True, max_examples=examples(100), deadline=None, database=None)
+bounded = settings(derandomize=True, max_examples=examples(100), database=None)
 
 
 def answer(status, **body):

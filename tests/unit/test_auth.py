@@ -15,37 +15,20 @@ from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import pytest
-from ansible_collections.atlas.x509.plugins.module_utils import _options
 from ansible_collections.atlas.x509.plugins.module_utils._auth import Bearer, Digest
-from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import NotIssued, ServiceError
 from ansible_collections.atlas.x509.plugins.module_utils._issue import issue
+from connections import ACCOUNT, API_KEY, READ_ONLY, client
 from fake_atlas import (
     DEMO_CLIENT_ID,
-    DEMO_CLIENT_SECRET,
-    DEMO_PRIVATE_KEY,
     DEMO_PROJECT,
-    DEMO_PUBLIC_KEY,
-    READ_ONLY_PRIVATE_KEY,
-    READ_ONLY_PUBLIC_KEY,
 )
-
-KEY = {"public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
-READ_ONLY = {"public_api_key": READ_ONLY_PUBLIC_KEY, "private_api_key": READ_ONLY_PRIVATE_KEY}
-ACCOUNT = {"client_id": DEMO_CLIENT_ID, "client_secret": DEMO_CLIENT_SECRET}
 
 RFC_7616 = (
     'Digest realm="http-auth@example.org", qop="auth, auth-int", algorithm={0}, '
     'nonce="7ypf/xlj9XXwfDPEoM4URrv/xwf94BcCAzFZH4GiTo0v", opaque="FQhe/qaU925kfnzjCev0ciny7QMkPqMAFRtzCUYo5tdS"'
 )
 ATLAS = 'Digest realm="MMS Public API", domain="", nonce="{0}", algorithm=MD5, qop="auth", stale={1}'
-
-
-def client(url, credentials=None, naps=None, **changes):
-    options = {name: field.get("default") for name, field in _options.SPEC.items()}
-    options.update(base_url=url, **(KEY if credentials is None else credentials))
-    options.update(changes)
-    return Client(_options.connection(options, {}), sleep=(naps if naps is not None else []).append)
 
 
 def read(one):
@@ -223,7 +206,7 @@ class TestDigestAgainstTheService:
             assert list(pool.map(ask, range(60))) == [[]] * 60
 
     def test_a_wrong_key_is_two_requests_and_one_sentence(self, atlas):
-        wrong = dict(KEY, private_api_key="a-wrong-key-of-good-length")
+        wrong = dict(API_KEY, private_api_key="a-wrong-key-of-good-length")
         naps = []
         with client(atlas.url, wrong, naps) as one, pytest.raises(ServiceError) as caught:
             read(one)
@@ -446,14 +429,14 @@ class TestBearerByItself:
         assert (bearer.token, bearer.can_renew) == ("given", False)
 
 
-@pytest.mark.parametrize("credentials", [KEY, ACCOUNT], ids=["key", "account"])
+@pytest.mark.parametrize("credentials", [API_KEY, ACCOUNT], ids=["key", "account"])
 def test_a_netrc_file_does_not_override_what_was_given_over_http(atlas, tmp_path, monkeypatch, credentials):
     _write_netrc(tmp_path, monkeypatch)
     with client(atlas.url, credentials) as one:
         assert read(one) == []
 
 
-@pytest.mark.parametrize("credentials", [KEY, ACCOUNT, {"access_token": "given-token"}], ids=["key", "account", "token"])
+@pytest.mark.parametrize("credentials", [API_KEY, ACCOUNT, {"access_token": "given-token"}], ids=["key", "account", "token"])
 def test_a_netrc_file_does_not_override_what_was_given_over_https(wire, say, authority, tmp_path, monkeypatch, credentials):
     _write_netrc(tmp_path, monkeypatch)
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")

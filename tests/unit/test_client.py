@@ -16,10 +16,10 @@ from email.utils import format_datetime
 
 import pytest
 from ansible_collections.atlas.x509.plugins.module_utils import _client, _issue, _options, _results, _shown
-from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import Failure, NotAdmitted, NotIssued, OutcomeUnknown, ServiceError
 from ansible_collections.atlas.x509.plugins.module_utils._failure import is_shut_out
 from ansible_collections.atlas.x509.plugins.module_utils._pem import MAX_SIZE
+from connections import ACCOUNT, API_KEY, client
 from effort import examples
 from fake_atlas import (
     DEMO_CLIENT_ID,
@@ -28,26 +28,14 @@ from fake_atlas import (
     DEMO_PROJECT,
     DEMO_PUBLIC_KEY,
     DEMO_UNMANAGED_USER,
-    READ_ONLY_PRIVATE_KEY,
-    READ_ONLY_PUBLIC_KEY,
     certificates,
 )
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-KEY = {"public_api_key": DEMO_PUBLIC_KEY, "private_api_key": DEMO_PRIVATE_KEY}
-READ_ONLY = {"public_api_key": READ_ONLY_PUBLIC_KEY, "private_api_key": READ_ONLY_PRIVATE_KEY}
-ACCOUNT = {"client_id": DEMO_CLIENT_ID, "client_secret": DEMO_CLIENT_SECRET}
 TOKEN = {"access_token": "a-ready-made-token"}
 MISSING_PROJECT = "0123456789abcdef01234567"
 GET, POST = {"method": "GET"}, {"method": "POST", "path_contains": "/certs"}
-
-
-def client(url, credentials=None, naps=None, **changes):
-    options = {name: field.get("default") for name, field in _options.SPEC.items()}
-    options.update(base_url=url, **(KEY if credentials is None else credentials))
-    options.update(changes)
-    return Client(_options.connection(options, {}), sleep=(naps if naps is not None else []).append)
 
 
 def listed(one, project=DEMO_PROJECT, username="app"):
@@ -82,7 +70,7 @@ ITEM = {
 
 class TestTheList:
     @pytest.mark.parametrize("version", ["v2", "v1.0"])
-    @pytest.mark.parametrize("credentials", [KEY, ACCOUNT], ids=["key", "account"])
+    @pytest.mark.parametrize("credentials", [API_KEY, ACCOUNT], ids=["key", "account"])
     def test_both_versions_answer_the_same_to_both_kinds_of_credentials(self, atlas, version, credentials):
         known = [atlas.call(atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=days) for days in (80, 10)]
         with client(atlas.url, credentials, api_version=version) as one:
@@ -230,7 +218,7 @@ class TestNames:
     def test_a_name_arrives_as_it_was_given(self, atlas, name):
         self.round_trip(atlas, name)
 
-    @settings(max_examples=examples(40), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+    @settings(max_examples=examples(40), suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
     @given(
         st.text(
             st.one_of(st.sampled_from("/@.%+ ,$?#&=;:\\\"'~"), st.characters(exclude_categories=("Cs", "Cc"))),
@@ -307,7 +295,7 @@ class TestTheSampleOfTheDocumentation:
             ),
         ]
 
-    @settings(max_examples=examples(200), deadline=None)
+    @settings(max_examples=examples(200))
     @given(
         st.lists(
             st.tuples(st.integers(0, 2**63), st.integers(0, 5), st.text(st.sampled_from('_id":0 17\\'), max_size=12) | st.text(max_size=8)), max_size=4
@@ -430,7 +418,7 @@ class TestWhatIsNoList:
         with client(atlas.url) as one:
             refused(ServiceError, listed, one)
 
-    @settings(max_examples=examples(150), deadline=None)
+    @settings(max_examples=examples(150))
     @given(
         st.recursive(
             st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -446,7 +434,7 @@ class TestWhatIsNoList:
             return
         assert all(isinstance(item, dict) for item in parsed["results"])
 
-    @settings(max_examples=examples(150), deadline=None)
+    @settings(max_examples=examples(150))
     @given(st.binary(max_size=60))
     def test_any_bytes_are_an_error(self, body):
         with pytest.raises(ServiceError):
@@ -843,7 +831,7 @@ class TestReadsAgain:
 
 class TestIssue:
     @pytest.mark.parametrize("version", ["v2", "v1.0"])
-    @pytest.mark.parametrize("credentials", [KEY, ACCOUNT], ids=["key", "account"])
+    @pytest.mark.parametrize("credentials", [API_KEY, ACCOUNT], ids=["key", "account"])
     def test_the_whole_answer_arrives(self, atlas, version, credentials):
         received = []
         with client(atlas.url, credentials, api_version=version) as one:
@@ -921,7 +909,7 @@ UNKNOWN = [
 
 
 class TestTheAnswerToTheWrite:
-    @pytest.mark.parametrize("credentials", [KEY, ACCOUNT], ids=["key", "account"])
+    @pytest.mark.parametrize("credentials", [API_KEY, ACCOUNT], ids=["key", "account"])
     @pytest.mark.parametrize("fault", KNOWN_NOT_ISSUED, ids=lambda fault: f"{fault['action']} {fault.get('status', '')}")
     def test_known_not_issued_is_said_so_and_nothing_was(self, atlas, credentials, fault):
         atlas.fault(match=POST, **fault)
@@ -991,7 +979,7 @@ class TestTheAnswerToTheWrite:
 
     def test_a_redirect_takes_neither_the_write_nor_a_credential_elsewhere(self, atlas, wire, say):
         other = wire(lambda _: say(201, b"gotcha"))
-        for credentials in (KEY, ACCOUNT):
+        for credentials in (API_KEY, ACCOUNT):
             atlas.fault("redirect", location=other.url + "/api", match=POST)
             with client(atlas.url, credentials) as one:
                 error = refused(NotIssued, issue, one)
@@ -1102,7 +1090,7 @@ class TestTheWriteOnTheWire:
         challenge = {"WWW-Authenticate": 'Digest realm="MMS Public API", nonce="n0nce", algorithm=MD5, qop="auth", stale=false'}
         server = wire(lambda request: say(201, b"a PEM") if "authorization" in request.headers else say(401, b"{}", challenge))
         received = []
-        with client(server.url, KEY) as one:
+        with client(server.url, API_KEY) as one:
             issue(one, received)
         assert b"".join(received) == b"a PEM"
         assert [request.method for request in server.requests] == ["POST", "POST"]
@@ -1198,7 +1186,7 @@ def key_material():
 )
 def test_no_error_holds_a_secret_wherever_one_looks(atlas, key_material, kind, ask, fault):
     token = atlas.call(atlas.state.add_token, atlas.state.credential(DEMO_CLIENT_ID, "service_account"), ready_made=True).value
-    credentials = {"key": KEY, "account": ACCOUNT, "token": {"access_token": token}}[kind]
+    credentials = {"key": API_KEY, "account": ACCOUNT, "token": {"access_token": token}}[kind]
     atlas.fault(**{"times": None, **fault})
     made, make = [], atlas.state.add_token
 

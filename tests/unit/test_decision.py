@@ -24,7 +24,7 @@ SECOND, HOUR, DAY = timedelta(seconds=1), timedelta(hours=1), timedelta(days=1)
 NOW = datetime(2026, 11, 22, 12, tzinfo=timezone.utc)
 ABSENT = Look("absent")
 MONTH = Span(length=30 * DAY)
-bounded = settings(derandomize=True, max_examples=examples(100), deadline=None, database=None)
+bounded = settings(derandomize=True, max_examples=examples(100), database=None)
 
 
 def certificate(serial=1, issued=NOW - 10 * DAY, ends=NOW + 80 * DAY, user="app", project=PROJECT):

@@ -12,12 +12,11 @@ import pytest
 import requests
 from ansible_collections.atlas.x509.plugins.module_utils import _deps, _http, _options
 from ansible_collections.atlas.x509.plugins.module_utils._errors import MissingLibrary
+from connections import task_options
 
 
 def connection(url):
-    options = {name: field.get("default") for name, field in _options.SPEC.items()}
-    options.update(base_url=url, access_token="a-token-that-is-long-enough")
-    return _options.connection(options, {})
+    return _options.connection(task_options(base_url=url, access_token="a-token-that-is-long-enough"), {})
 
 
 def test_a_library_that_is_there_is_handed_out():

@@ -106,7 +106,7 @@ def by_hand(subject=b"", issuer=b"", version=b"\xa0\x03\x02\x01\x02", serial=b"\
     return tlv(0x30, body, algorithm, tlv(0x03, b"\0"))
 
 
-@settings(deadline=None, max_examples=examples(150))
+@settings(max_examples=examples(150))
 @given(
     subject=st.lists(st.tuples(kinds, texts) | tame, max_size=4),
     issuer=st.lists(st.tuples(kinds, texts) | tame, min_size=1, max_size=4),
@@ -149,7 +149,7 @@ def test_the_text_of_a_name_means_that_name_and_no_other(value):
     assert read_back(text) == name_of(("O", "MongoDB Inc"), ("CN", value))
 
 
-@settings(deadline=None, max_examples=examples(300))
+@settings(max_examples=examples(300))
 @given(st.lists(st.tuples(kinds, st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=16)), min_size=1, max_size=3))
 def test_the_text_of_any_name_can_be_read_back(pairs):
     assert read_back(rfc4514(tuple(pairs))) == name_of(*pairs)
@@ -276,7 +276,7 @@ def test_bytes_behind_a_certificate_are_a_value_error(more):
         read_certificate(made() + more)
 
 
-@settings(deadline=None, max_examples=examples(500))
+@settings(max_examples=examples(500))
 @given(st.binary(max_size=300))
 def test_noise_is_a_value_error_and_nothing_worse(data):
     with pytest.raises(ValueError):
@@ -286,7 +286,7 @@ def test_noise_is_a_value_error_and_nothing_worse(data):
 MUTABLE = made((("CN", "app"), ("OU", "größe")), (("O", "MongoDB Inc"), ("CN", "p")), 2**62 + 1)
 
 
-@settings(deadline=None, max_examples=examples(1000))
+@settings(max_examples=examples(1000))
 @given(st.lists(st.tuples(st.integers(0, len(MUTABLE) - 1), st.integers(0, 255)), min_size=1, max_size=4), st.integers(0, 40))
 def test_a_damaged_certificate_is_read_or_is_a_value_error_and_nothing_worse(changes, dropped):
     der = bytearray(MUTABLE)

@@ -10,13 +10,13 @@ import datetime as dt
 import functools
 import os
 import stat
-import subprocess
 from pathlib import Path
 
 import pytest
 from ansible_collections.atlas.x509.plugins.module_utils import _fetch, _pem, _shown, _store
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, PemError, StoreError
 from cryptography.hazmat.primitives.asymmetric import ec
+from disks import fill
 from fake_atlas.certificates import Authority, key_pem
 from hypothesis import given
 from hypothesis import strategies as st
@@ -188,22 +188,15 @@ def test_a_place_that_will_not_do_is_named_by_the_option(tmp_path):
             _fetch.keep(str(place), pem(), said_of(pem()))
 
 
-def test_a_disk_that_fills_up_meanwhile_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=256k,mode=0700", "tmpfs", str(disk)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("a tmpfs cannot be mounted here")
-    try:
-        dest = disk / "app.pem"
-        dest.write_bytes(pem(1))
-        monkeypatch.setattr(_fetch, "obstacle", lambda *_unused, **_named: None)
-        for left in (_store.RESERVED - 4096, _store.RESERVED):
-            with open(disk / "filler", "wb") as filler:
-                filler.write(b"x" * (256 * 1024 - 4096 - left))
-            with pytest.raises(StoreError, match="No space left on device"):
-                _fetch.keep(str(dest), pem() + b"\n" * 8192, said_of(pem()))
-            assert dest.read_bytes() == pem(1)
-            assert sorted(os.listdir(disk)) == ["app.pem", "filler"]
-    finally:
-        subprocess.run(["umount", "-l", disk], check=True)
+@pytest.mark.parametrize("leave", [_store.RESERVED - 4096, _store.RESERVED])
+def test_a_disk_that_fills_up_meanwhile_leaves_the_old_file_and_nothing_else(disk, monkeypatch, leave):
+    place = disk()
+    dest = place / "app.pem"
+    dest.write_bytes(pem(1))
+    dest.chmod(0o600)
+    monkeypatch.setattr(_fetch, "obstacle", lambda *_unused, **_named: None)
+    fill(place, leave)
+    with pytest.raises(StoreError, match="No space left on device"):
+        _fetch.keep(str(dest), pem() + b"\n" * 8192, said_of(pem()))
+    assert dest.read_bytes() == pem(1)
+    assert sorted(os.listdir(place)) == ["app.pem", "filler"]

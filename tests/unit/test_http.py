@@ -23,6 +23,7 @@ from ansible_collections.atlas.x509.plugins.module_utils import _http, _options
 from ansible_collections.atlas.x509.plugins.module_utils._auth import Bearer, Digest
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError
 from ansible_collections.atlas.x509.plugins.module_utils._http import MAX_BODY, NoAnswer, Transport
+from connections import task_options
 
 TOKEN = "the-secret-token-of-the-test"
 CHUNKED = b"HTTP/1.1 200 So\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -31,10 +32,7 @@ CHALLENGE = 'Digest realm="MMS Public API", domain="", nonce="one", algorithm=MD
 
 @contextlib.contextmanager
 def transport(url, **changes):
-    options = {name: field.get("default") for name, field in _options.SPEC.items()}
-    options.update(base_url=url, access_token=TOKEN, timeout=60)
-    options.update(changes)
-    one = Transport(_options.connection(options, {}))
+    one = Transport(_options.connection(task_options(**{"base_url": url, "access_token": TOKEN, "timeout": 60, **changes}), {}))
     try:
         yield one
     finally:

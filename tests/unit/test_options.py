@@ -23,7 +23,7 @@ ENV_TOKEN = {"MONGODB_ATLAS_ACCESS_TOKEN": "token-from-environment"}
 ENV_ACCOUNT = {"MONGODB_ATLAS_CLIENT_ID": "account-from-environment", "MONGODB_ATLAS_CLIENT_SECRET": "account-secret-from-environment"}
 ENV_KEY = {"MONGODB_ATLAS_PUBLIC_API_KEY": "key-from-environment", "MONGODB_ATLAS_PRIVATE_API_KEY": "key-secret-from-environment"}
 ENV_ALIAS = {"MONGODB_ATLAS_PUBLIC_KEY": "alias-from-environment", "MONGODB_ATLAS_PRIVATE_KEY": "alias-secret-from-environment"}
-bounded = settings(derandomize=True, max_examples=examples(100), deadline=None, database=None)
+bounded = settings(derandomize=True, max_examples=examples(100), database=None)
 
 
 def options(**given):

@@ -12,13 +12,10 @@ import glob
 import itertools
 import json
 import os
-import select
 import shutil
-import signal
 import stat
 import subprocess
 import sys
-import warnings
 from pathlib import Path
 
 import ansible_collections
@@ -27,14 +24,15 @@ from ansible_collections.atlas.x509.plugins.module_utils import _pem, _place, _r
 from ansible_collections.atlas.x509.plugins.module_utils._errors import AtlasX509Error, OptionError, PemError, StoreError
 from ansible_collections.atlas.x509.plugins.module_utils._place import Order
 from ansible_collections.atlas.x509.plugins.module_utils._store import Attributes
+from children import Child, killed_at
 from cryptography.hazmat.primitives.asymmetric import ec
+from disks import fill
 from fake_atlas.certificates import Authority, key_pem, leaf_key
 
 PROJECT, OTHER_PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9", "0123456789abcdef01234567"
 NOBODY, TEAM = 65534, 54321
 LIMIT = 120
 pytestmark = pytest.mark.usefixtures("time_limit")
-STEPS = ("open", "write", "pwrite", "fsync", "ftruncate", "rename", "replace", "unlink", "link", "fchmod", "fchown", "mkdir", "close")
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user or give files away")
 
@@ -375,42 +373,6 @@ def test_the_report_of_a_first_certificate_replaces_nothing(file):
 # Faults
 
 
-def forked(work):
-    """Run this in a process of its own: its exit code, and what it said."""
-    reading, writing = os.pipe()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads, from 3.12 on
-        child = os.fork()
-    if not child:
-        code, write = 3, os.write
-        try:
-            write(writing, repr(work()).encode())
-            code = 0
-        except BaseException as error:
-            write(writing, "{0}: {1}".format(type(error).__name__, error).encode())
-        finally:
-            os._exit(code)
-    os.close(writing)
-    with open(reading, "rb") as answer:
-        assert select.select([answer], [], [], LIMIT)[0]
-        said = answer.read().decode()
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said
-
-
-def before_each_step(hook):
-    """From now on, and for the rest of this process, call the hook before each step that changes a disk."""
-
-    def stepped(name, real):
-        def call(*positional, **named):
-            hook(name)
-            return real(*positional, **named)
-
-        return call
-
-    for name in STEPS:
-        setattr(os, name, stepped(name, getattr(os, name)))
-
-
 @pytest.mark.parametrize("left", [None, OLD], ids=["new", "replaced"])
 def test_a_kill_at_any_step_leaves_the_whole_old_file_or_the_whole_new_one_and_the_next_run_heals(tmp_path, left):
     wanted = Attributes(0o640)
@@ -420,20 +382,17 @@ def test_a_kill_at_any_step_leaves_the_whole_old_file_or_the_whole_new_one_and_t
         file = folder / "mongodb.pem"
         if left:
             holding(file, left)
-        counted = itertools.count()
 
-        def work(file=file, counted=counted, number=number):
+        def work(_say, file=file):
             os.umask(0)
-            before_each_step(lambda _name: next(counted) == number and os.kill(os.getpid(), signal.SIGKILL))
             _place.place(order(file, attributes=wanted, backup=True), NEW)
 
-        code, said = forked(work)
-        assert code in (0, -signal.SIGKILL), said
+        killed = killed_at(number, work)
         found = file.read_bytes() if file.exists() else None
-        assert found == NEW or (code and found == left), number
+        assert found == NEW or (killed and found == left), number
         assert mode_of(file) == 0o640 if found == NEW else True
         assert all(mode_of(folder / name) in (0o600, 0o640) for name in names(folder))
-        if code == 0:
+        if not killed:
             break
         _place.place(order(file, attributes=wanted), NEW)
         assert (file.read_bytes(), mode_of(file)) == (NEW, 0o640), number
@@ -445,28 +404,35 @@ def test_a_kill_at_any_step_leaves_the_whole_old_file_or_the_whole_new_one_and_t
     assert number > 25  # or nothing was tried
 
 
+def placed_together(file, sources):
+    """Whether each of these changed the file, placed by processes that begin at the same moment."""
+    waiting, start = os.pipe()
+
+    def work(source):
+        def place(say):
+            os.close(start)
+            os.read(waiting, 1)
+            say(str(_place.place(order(file), source).changed))
+
+        return Child(place)
+
+    children = [work(source) for source in sources]
+    os.close(start)
+    os.close(waiting)
+    assert [child.ended() for child in children] == [0] * len(sources), [child.words for child in children]
+    return [child.words == ["True"] for child in children]
+
+
 def test_ten_rivals_all_succeed_and_leave_one_whole_pem(file, folder):
     sources = [pem(number) for number in range(10)]
-    children = []
-    for source in sources:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)
-            child = os.fork()
-        if not child:
-            code = 1
-            try:
-                code = 0 if _place.place(order(file), source).changed else 2
-            finally:
-                os._exit(code)
-        children.append(child)
-    assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 10
+    assert placed_together(file, sources) == [True] * 10
     assert file.read_bytes() in sources
     assert names(folder) == ["mongodb.pem"]
 
 
-def test_rivals_with_the_same_pem_all_succeed(file, folder):
-    results = [forked(lambda: _place.place(order(file), NEW).changed) for _unused in range(3)]
-    assert results == [(0, "True"), (0, "False"), (0, "False")]
+def test_rivals_with_the_same_pem_all_succeed_and_one_of_them_places_it(file, folder):
+    assert sorted(placed_together(file, [NEW] * 10)) == [False] * 9 + [True]
+    assert file.read_bytes() == NEW
     assert names(folder) == ["mongodb.pem"]
 
 
@@ -494,42 +460,22 @@ def test_what_atlas_user_cert_kept_beside_the_path_is_not_lost(file, folder):
     assert [entry.read_bytes() for entry in folder.iterdir() if entry != file] == [kept]
 
 
-@pytest.fixture
-def disk(tmp_path):
-    place = tmp_path / "disk"
-    place.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1024k,mode=0755", "tmpfs", str(place)]
-    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-        pytest.skip("a tmpfs cannot be mounted here")
-    yield place
-    subprocess.run(["umount", "-l", place], check=True)
-
-
-def fill(place, leave):
-    with open(place / "filler", "ab", buffering=0) as filler:
-        try:
-            while True:
-                filler.write(b"x" * 4096)
-        except OSError:
-            pass
-        filler.truncate(max(0, filler.tell() - leave))
-
-
 @pytest.mark.parametrize("leave", [0, 4096, _store.RESERVED, _store.RESERVED + 4096])
 def test_a_disk_that_fills_up_meanwhile_leaves_the_old_file_and_nothing_else(disk, monkeypatch, leave):
     """The disk has room when it is looked at, and none when it is written to: so nobody looks."""
-    file = holding(disk / "mongodb.pem", OLD)
+    place = disk()
+    file = holding(place / "mongodb.pem", OLD)
     source = NEW + b"\n" * 60_000
     monkeypatch.setattr(_place, "obstacle", lambda *_unused: None)
-    fill(disk, leave)
+    fill(place, leave)
     with pytest.raises(StoreError, match="No space left on device"):
         _place.place(order(file), source)
     assert file.read_bytes() == OLD
-    assert names(disk) == ["filler", "mongodb.pem"]
+    assert names(place) == ["filler", "mongodb.pem"]
     monkeypatch.undo()
-    (disk / "filler").unlink()
+    (place / "filler").unlink()
     assert _place.place(order(file), source).changed
-    assert names(disk) == ["mongodb.pem"]
+    assert names(place) == ["mongodb.pem"]
 
 
 @root_only
@@ -548,9 +494,10 @@ def test_an_owner_that_the_system_refuses_leaves_the_old_file_and_nothing_else(f
 
 @root_only
 def test_a_full_disk_and_an_immutable_file_are_named(disk, file, folder):
-    fill(disk, 0)
+    place = disk()
+    fill(place)
     with pytest.raises(OptionError, match="no space is left"):
-        _place.place(order(disk / "mongodb.pem"), NEW)
+        _place.place(order(place / "mongodb.pem"), NEW)
     holding(file, OLD)
     if not shutil.which("chattr") or subprocess.run(["chattr", "+i", file], capture_output=True, check=False).returncode:
         pytest.skip("chattr does not work here")

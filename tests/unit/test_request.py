@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9"
 NOBODY = 65534
-bounded = settings(derandomize=True, max_examples=examples(100), deadline=None, database=None)
+bounded = settings(derandomize=True, max_examples=examples(100), database=None)
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 NOW = datetime(2026, 11, 22, 8, tzinfo=timezone.utc)
 BUCKET = "RATE_LIMITED_TOKEN_BUCKET"
-bounded = settings(derandomize=True, max_examples=examples(100), deadline=None, database=None)
+bounded = settings(derandomize=True, max_examples=examples(100), database=None)
 
 
 def header(value):

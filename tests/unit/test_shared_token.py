@@ -17,9 +17,8 @@ from ansible_collections.atlas.x509.plugins.module_utils._client import Client
 from ansible_collections.atlas.x509.plugins.module_utils._errors import ServiceError, StoreError
 from ansible_collections.atlas.x509.plugins.module_utils._issue import issue
 from ansible_collections.atlas.x509.plugins.module_utils._shared_token import MARGIN, Taken, Token
+from connections import ACCOUNT, task_options
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PRIVATE_KEY, DEMO_PROJECT, DEMO_PUBLIC_KEY
-
-ACCOUNT = {"client_id": DEMO_CLIENT_ID, "client_secret": DEMO_CLIENT_SECRET}
 
 
 @pytest.fixture
@@ -27,9 +26,8 @@ def task(atlas, tmp_path):
     """The client of one task. Credentials are options unless ``environment`` holds them."""
 
     def made(environment=None, **options):
-        given = {name: one.get("default") for name, one in _options.SPEC.items()}
-        given.update(base_url=atlas.url, retries=0, login_dir=str(tmp_path), **({} if environment else ACCOUNT))
-        given.update(options)
+        credentials = {} if environment else ACCOUNT
+        given = task_options(**{"base_url": atlas.url, "retries": 0, "login_dir": str(tmp_path), **credentials, **options})
         return Client(_options.connection(given, environment or {}), sleep=lambda _seconds: None)
 
     return made

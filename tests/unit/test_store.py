@@ -15,7 +15,6 @@ import itertools
 import os
 import pwd
 import re
-import select
 import shutil
 import signal
 import socket
@@ -24,26 +23,24 @@ import subprocess
 import tempfile
 import time
 import types
-import warnings
 from pathlib import Path
 
 import pytest
 from ansible_collections.atlas.x509.plugins.module_utils import _pem, _store
 from ansible_collections.atlas.x509.plugins.module_utils._errors import OptionError, StoreError
 from ansible_collections.atlas.x509.plugins.module_utils._store import Attributes, Reservation, obstacle
+from children import Child, before_each_step, killed_at
 from cryptography.hazmat.primitives.asymmetric import ec
+from disks import fill
 from fake_atlas.certificates import Authority, key_pem
 from hypothesis import given
 from hypothesis import strategies as st
+from outcomes import files
 
 PROJECT = "64b7f0c2a1d3e4f5a6b7c8d9"
 NOBODY, TEAM = 65534, 54321
 LIMIT = 60
 pytestmark = pytest.mark.usefixtures("time_limit")
-"""Seconds after which a test that hangs fails."""
-STEPS = ("open", "write", "pwrite", "fsync", "ftruncate", "rename", "replace", "unlink", "link", "fchmod", "fchown", "mkdir", "close")
-"""What changes a disk, and what a run does between two changes."""
-
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user or give files away")
 
 
@@ -76,84 +73,6 @@ def issue(path, data=NEW, wanted=PRIVATE, backup=False, create_directory=False, 
         kept = reservation.publish(wanted, backup)
         said("published")
     return kept
-
-
-def before_each_step(hook):
-    """From now on, and for the rest of this process, call the hook before each step."""
-
-    def stepped(name, real):
-        def call(*positional, **named):
-            hook(name)
-            return real(*positional, **named)
-
-        return call
-
-    for name in STEPS:
-        setattr(os, name, stepped(name, getattr(os, name)))
-
-
-class Child:
-    """A process of its own that runs ``work(say)``; what it says, and how it failed, can be read here."""
-
-    def __init__(self, work):
-        reading, writing = os.pipe()
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # a fork beside threads, from 3.12 on
-            self.pid = os.fork()
-        if not self.pid:
-            code = 3
-            try:
-                os.close(reading)
-                write = os.write  # the real one, whatever is done to os.write later
-                work(lambda word: write(writing, word.encode() + b"\n"))
-                code = 0
-            except BaseException as error:
-                write(writing, "{0}: {1}\n".format(type(error).__name__, error).encode())
-            finally:
-                os._exit(code)
-        os.close(writing)
-        self._pipe = open(reading, "rb", buffering=0)
-        self.words = []
-
-    def until(self, word):
-        while word not in self.words:
-            if not self._read(10):
-                raise AssertionError("the other process ended: {0}".format(self.words))
-
-    def ended(self):
-        """The exit code of the process, negative for a signal."""
-        while self._read(LIMIT):
-            pass
-        self._pipe.close()
-        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
-
-    def kill(self):
-        os.kill(self.pid, signal.SIGKILL)
-        return self.ended()
-
-    def _read(self, seconds):
-        assert select.select([self._pipe], [], [], seconds)[0], "the other process says nothing"
-        said = self._pipe.read(4096).decode()
-        self.words += said.split("\n")[:-1]
-        return said
-
-
-def killed_at(number, work):
-    """Run the work in a process that is killed before the step of that number; None when it has no such step."""
-    counted = itertools.count()
-
-    def kill(_name):
-        if next(counted) == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    def stepwise(say):
-        before_each_step(kill)
-        work(say)
-
-    child = Child(stepwise)
-    code = child.ended()
-    assert code in (0, -signal.SIGKILL), child.words
-    return child if code else None
 
 
 def as_nobody(work, groups=(NOBODY,)):
@@ -221,37 +140,6 @@ def reachable():
     with tempfile.TemporaryDirectory() as made:
         os.chmod(made, 0o755)
         yield made
-
-
-@pytest.fixture
-def disk(tmp_path):
-    """Mount a small file system of this many kilobytes and files; the second function fills it to the last byte."""
-    mounted = []
-
-    def mount(kilobytes=1024, inodes=100):
-        place = tmp_path / "disk{0}".format(len(mounted))
-        place.mkdir()
-        options = "size={0}k,nr_inodes={1},mode=0755".format(kilobytes, inodes)
-        command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", place]
-        if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
-            pytest.skip("a tmpfs cannot be mounted here")
-        mounted.append(place)
-        return place
-
-    yield mount
-    for place in mounted:
-        subprocess.run(["umount", "-l", place], check=True)
-
-
-def fill(place, leave=0):
-    """Fill a disk, but for so many bytes."""
-    with open(place / "filler", "ab", buffering=0) as filler:
-        try:
-            while True:
-                filler.write(b"x" * 4096)
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
-        filler.truncate(max(0, filler.tell() - leave))
 
 
 @pytest.fixture
@@ -645,9 +533,10 @@ def test_a_file_whose_owner_cannot_be_kept_is_not_replaced_in_silence(reachable)
     Path(path).write_bytes(OLD)
     os.chmod(path, 0o640)
     os.chown(path, TEAM, NOBODY)
-    if as_nobody(lambda: obstacle(path, Attributes(0o640))) == "returned None":
-        as_nobody(lambda: issue(path, wanted=Attributes(0o640)))
-        assert os.stat(path).st_uid == TEAM
+    before = files(Path(reachable))
+    assert "only root can give a file to another user" in as_nobody(lambda: obstacle(path, Attributes(0o640)))
+    assert "Operation not permitted" in as_nobody(lambda: issue(path, wanted=Attributes(0o640)))
+    assert (files(Path(reachable))["mongodb.pem"], os.stat(path).st_uid) == (before["mongodb.pem"], TEAM)
 
 
 @root_only

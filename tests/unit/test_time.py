@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 UTC = timezone.utc
-bounded = settings(derandomize=True, max_examples=examples(100), deadline=None, database=None)
+bounded = settings(derandomize=True, max_examples=examples(100), database=None)
 moments = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 UNITS = {"h": 3600, "d": 86400, "w": 604800, "": 86400}
 
