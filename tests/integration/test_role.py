@@ -332,12 +332,17 @@ def test_one_holder_may_be_given_as_text(fleet):
 
 
 @pytest.mark.parametrize(
-    ("name", "words"),
-    [("months_until_expiration", "0 is not between 1 and 24"), ("max_unexpired", "0 would never let anything be issued")],
+    ("name", "value", "words"),
+    [
+        ("months_until_expiration", 0, "months_until_expiration: 0 is not between 1 and 24"),
+        ("max_unexpired", 0, "max_unexpired: 0 would never let anything be issued"),
+        ("backup", "maybe", "The value 'maybe' is not a valid boolean"),
+    ],
 )
-def test_a_zero_is_not_an_empty_value(fleet, name, words):
+def test_a_value_that_cannot_be_used_is_refused_while_nothing_is_issued(fleet, name, value, words):
+    """A zero is not one of the empty values that mean unset."""
     fleet.add("web1")
-    assert fleet.run(fails=True, **{f"user_cert_{name}": 0}) == {"web1": "failed"}
+    assert fleet.run(fails=True, **{f"user_cert_{name}": value}) == {"web1": "failed"}
     assert words in fleet.output
     assert fleet.issued() == []
 
