@@ -25,8 +25,10 @@ class ActionModule(ActionBase):
         arguments = dict(self._task.args)
         if "content_base64" in arguments:
             return dict(result, failed=True, msg="content_base64: is filled by the action plugin; give src")
+        if not arguments.get("src"):
+            return dict(result, failed=True, msg="src: missing; name the PEM on the controller")
         try:
-            pem = self._read(as_modules_read_it(arguments.get("src")))
+            pem = self._read(as_modules_read_it(arguments["src"]))
         except AtlasX509Error as error:
             return dict(result, failed=True, msg="src: {0}".format(error.message))
         if pem is not None:
@@ -48,7 +50,7 @@ class ActionModule(ActionBase):
         except AnsibleError as error:
             if self._task.check_mode:
                 return None
-            raise StoreError("{0} is not on the controller".format(source or "(empty)")) from error
+            raise StoreError("{0} is not on the controller".format(source)) from error
         look = _pem.look_at(path)
         if look.state != "pair":  # in check mode too, and before anything is sent to the host
             raise StoreError("{0} on the controller holds {1}".format(source, look.detail or look.describe()))

@@ -34,7 +34,7 @@ options:
     description:
       - The client ID of a service account. A token is made once for the run of the module and revoked at its end, or
         once for all tasks of the play (see M(atlas.x509.atlas_login)).
-      - Giving both a service account and an API key is an error.
+      - Giving both a service account and an API key as options is an error.
       - The environment variable is E(MONGODB_ATLAS_CLIENT_ID).
     type: str
   client_secret:

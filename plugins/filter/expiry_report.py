@@ -82,19 +82,22 @@ def expiry_report(audit, format, looks=None, warning_days=30, critical_days=7, t
         raise AnsibleFilterError("expiry_report: '{0}' is no format; there are {1}".format(format, ", ".join(FORMATS)))
     if format == "failing":
         return _prometheus.failing("facts none")
+    limits = _expiry.Limits(_days("warning_days", warning_days), _days("critical_days", critical_days))
+    if not 0 < limits.critical <= limits.warning <= 3650:
+        raise AnsibleFilterError("expiry_report: critical_days must be at least 1 and not above warning_days, and that not above 3650")
     try:
-        found = _expiry.report(audit, _looks.from_hosts(looks or {}), _limits(warning_days, critical_days))
+        found = _expiry.report(audit, _looks.from_hosts(looks or {}), limits)
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         reason = "{0}: {1}".format(type(error).__name__, error)
         raise AnsibleFilterError("expiry_report: this is not what atlas_user_cert_info and atlas_pem_info return ({0})".format(reason)) from error
     return _written(found, format, str(title))
 
 
-def _limits(warning_days, critical_days):
-    limits = _expiry.Limits(int(warning_days), int(critical_days))
-    if not 0 < limits.critical <= limits.warning <= 3650:
-        raise AnsibleFilterError("expiry_report: critical_days must be at least 1 and not above warning_days, and that not above 3650")
-    return limits
+def _days(name, value):
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise AnsibleFilterError("expiry_report: {0}: '{1}' is not a number of days; write 30".format(name, value)) from None
 
 
 def _written(found, wanted, title):

@@ -238,8 +238,8 @@ def orphaned(case: Case) -> Optional[Verdict]:
     if case.current:
         return None
     count = len(case.unexpired)
-    lists = "Atlas lists {0} unexpired certificate{1} ({2}), but {3} the key of {4}".format(
-        count, "" if count == 1 else "s", _enumerate(case.unexpired), _nobody(case), "it" if count == 1 else "any"
+    lists = "Atlas lists {0} unexpired certificate{1} ({2}), but {3} the key of {4}{5}".format(
+        count, "" if count == 1 else "s", _enumerate(case.unexpired), _nobody(case), "it" if count == 1 else "any", _wrong_path(case)
     )
     if case.wanted.on_orphan == "reissue":
         return Verdict(ISSUE, "orphaned", lists + ", and on_orphan is reissue")
@@ -380,6 +380,12 @@ def _nobody(case: Case) -> str:
     return "neither {0} nor any host that was asked ({1}{2}) holds".format(
         case.wanted.path, _few(asked) or "none", "; could not be asked: {0}".format(_few(unasked)) if unasked else ""
     )
+
+
+def _wrong_path(case: Case) -> str:
+    """A remark on hosts that could take no PEM: a path that is mistyped looks like a key that is lost."""
+    hindered = ["{0}: {1}".format(host.name, host.obstacle) for host in case.seen.hosts or () if host.obstacle]
+    return ". Is the path right ({0})?".format(_few(hindered, 3)) if hindered else ""
 
 
 def _few(names: List[str], most: int = 10) -> str:

@@ -59,7 +59,7 @@ def check_uri(uri: Optional[str]) -> Optional[str]:
     if parts.scheme not in ("mongodb", "mongodb+srv") or not parts.netloc:
         raise OptionError("verify_uri: write mongodb+srv://host/ or mongodb://host:port/")
     if "@" in uri:  # anywhere: before a password with a slash in it, the host ends
-        raise OptionError("verify_uri: leave out user and password; the login is made with the PEM (an @ that belongs there is written %40)")
+        raise OptionError("verify_uri: holds a login of its own; leave it out, the PEM is what logs in (an @ that belongs there is written %40)")
     return uri
 
 

@@ -188,7 +188,8 @@ def _nothing_complete(given: Mapping[str, str], found: Mapping[str, str]) -> str
         for kind in (_ACCOUNT, _KEY):  # type: Tuple[str, ...]
             missing = [names[name] for name in kind if not values[name]]
             if len(missing) < len(kind):
-                return "{0}: missing, although its other half is given".format(missing[0])
+                (other,) = [names[name] for name in kind if values[name]]
+                return "{0}: missing, although {1} is given: give both, from the same source".format(missing[0], other)
     return (
         "no credentials: give client_id and client_secret, public_api_key and private_api_key, or access_token; or set "
         "MONGODB_ATLAS_CLIENT_ID and _CLIENT_SECRET, MONGODB_ATLAS_PUBLIC_API_KEY and _PRIVATE_API_KEY, or MONGODB_ATLAS_ACCESS_TOKEN "

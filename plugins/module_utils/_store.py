@@ -98,10 +98,10 @@ def differing(path: str, wanted: Attributes) -> List[str]:
     return [name for name, have, want in pairs if want is not None and have != want]
 
 
-def check_absolute(path: str) -> None:
+def check_absolute(path: str, option: str = "path") -> None:
     """Raise :class:`OptionError` for what cannot be a file's path on any machine."""
     if not os.path.isabs(path) or not os.path.basename(path):
-        raise OptionError("path: '{0}' is not the absolute path of a file".format(path))
+        raise OptionError("{0}: '{1}' is not the absolute path of a file".format(option, path))
 
 
 def obstacle(path: str, wanted: Attributes, create_directory: bool = False) -> Optional[str]:

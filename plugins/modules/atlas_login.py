@@ -70,6 +70,7 @@ EXAMPLES = r"""
           vars:
             user_cert_username: "{{ application }}"
             user_cert_path: "/etc/{{ application }}/mongodb.pem"
+            user_cert_renew_before: 30d
           loop: "{{ applications }}"
           loop_control:
             loop_var: application

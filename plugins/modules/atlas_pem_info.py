@@ -243,6 +243,8 @@ def _run(module):
     try:
         _store.parse_mode(module.params["mode"])
         _store.check_absolute(path)
+        for other in module.params["also_at"]:
+            _store.check_absolute(other, "also_at")
         verify_uri = _login.check_uri(module.params["verify_uri"])
     except OptionError as error:
         module.fail_json(msg=error.message)

@@ -343,7 +343,8 @@ def _run(module):
     except AtlasX509Error as error:
         module.fail_json(msg=error.message, **_shown.failure(error))
     if answer.failed:
-        module.warn("{0} lists could not be read, so the answer is not complete: 'failed_lists' says which and why".format(len(answer.failed)))
+        lists = "1 list" if len(answer.failed) == 1 else "{0} lists".format(len(answer.failed))
+        module.warn("{0} could not be read, so the answer is not complete: 'failed_lists' says which and why".format(lists))
     module.exit_json(changed=False, **_audit.report(answer))
 
 

@@ -161,7 +161,8 @@ def summary(found: Report) -> str:
         "{0} within {1} days".format(counts[WARNING], found.limits.warning) if counts[WARNING] else "",
         "{0} later".format(counts[FINE]),
     ]
-    return "{0}{1} users: {2}".format("" if found.is_complete else "INCOMPLETE. ", len(found.users), ", ".join(part for part in parts if part))
+    users = "1 user" if len(found.users) == 1 else "{0} users".format(len(found.users))
+    return "{0}{1}: {2}".format("" if found.is_complete else "INCOMPLETE. ", users, ", ".join(part for part in parts if part))
 
 
 def _project_names(audit: Mapping[str, Any]) -> dict[str, str]:

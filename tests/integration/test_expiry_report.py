@@ -177,5 +177,5 @@ def test_the_reports_can_be_written_on_a_host_that_is_in_no_play_over_ssh(report
 
         assert {name for name, path in there.items() if path.exists()} == {"html", "prom", "md"}
         assert not any(path.exists() for path in reporter.files.values()), "this machine has them too"
-        assert "<!-- facts 1 users: 1 later;" in there["html"].read_text(encoding="utf-8")
+        assert "<!-- facts 1 user: 1 later;" in there["html"].read_text(encoding="utf-8")
         assert reporter.run(expiry_report_on="monitor")["web1"] == (0, 0)

@@ -324,11 +324,27 @@ def test_a_parking_directory_may_be_named_by_a_variable_of_the_environment(fleet
     assert list((fleet.folder / "home" / "parking").iterdir()) == []
 
 
-def test_one_holder_may_be_given_as_text(fleet):
-    fleet.add("web1", "web2")
+@pytest.mark.parametrize("holders", ["web1", "web1, web3", "shop", ["web3", "shop"]])
+def test_holders_may_be_given_as_text_and_as_a_group(fleet, holders):
+    fleet.add("web1", "web2", "web3")
     serial = fleet.place("web1", days_left=60)
-    assert fleet.run("--limit", "web2", user_cert_holders="web1") == {"web2": "changed"}
+    assert fleet.run("--limit", "web2", user_cert_holders=holders) == {"web2": "changed"}
     assert fleet.serials()["web2"] == serial
+
+
+def test_check_mode_does_not_speak_of_what_was_not_done(fleet):
+    fleet.add("web1")
+    assert fleet.run("--check", fails=True, user_cert_reload="a-service-of-nobody") == {"web1": "failed"}
+    assert "mongodb.pem would hold the new certificate, but not reloaded: a-service-of-nobody (" in fleet.output
+    assert "yourself" not in fleet.output
+
+
+def test_a_path_that_is_mistyped_is_not_taken_for_a_lost_key(fleet):
+    fleet.add("web1", "web2")
+    fleet.place("web1", days_left=60)
+    elsewhere = f"{fleet.folder}/nowhere/mongodb.pem"
+    assert fleet.run("--limit", "web2", fails=True, user_cert_path=elsewhere) == {"web2": "failed"}
+    assert f"Is the path right (web2: path: the directory {fleet.folder}/nowhere does not exist)?" in fleet.output
 
 
 @pytest.mark.parametrize(
@@ -337,6 +353,8 @@ def test_one_holder_may_be_given_as_text(fleet):
         ("months_until_expiration", 0, "months_until_expiration: 0 is not between 1 and 24"),
         ("max_unexpired", 0, "max_unexpired: 0 would never let anything be issued"),
         ("backup", "maybe", "The value 'maybe' is not a valid boolean"),
+        ("also_at", ["here.pem"], "also_at: 'here.pem' is not the absolute path of a file"),
+        ("parking_dir", "relative", "user_cert_parking_dir: 'relative/"),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_while_nothing_is_issued(fleet, name, value, words):
@@ -362,7 +380,7 @@ def test_the_owner_and_group_may_be_zero(fleet):
 def test_a_password_in_a_connection_string_is_refused_and_not_shown(fleet):
     fleet.add("web1")
     assert fleet.run("-vvv", fails=True, user_cert_verify_uri="mongodb://joe:Pa/ssw0rd-of-joe@db.example/") == {"web1": "failed"}
-    assert "leave out user and password" in fleet.output
+    assert "verify_uri: holds a login of its own" in fleet.output
     assert "ssw0rd-of-joe" not in fleet.output
     assert fleet.issued() == []
 

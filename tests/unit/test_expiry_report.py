@@ -417,6 +417,8 @@ def test_the_filter_says_what_is_wrong_with_what_it_was_given():
         ((audit, "html", {"web1": {"state": "pair", "certificate": {"serial_number": 1}}}), "not what atlas_user_cert_info"),
         ((audit, "html", {}, 5, 7), "critical_days"),
         ((audit, "html", {}, 30, 0), "critical_days"),
+        ((audit, "html", {}, "30d"), "warning_days: '30d' is not a number of days"),
+        ((audit, "html", {}, 30, None), "critical_days: 'None' is not a number of days"),
     ]:
         with pytest.raises(AnsibleFilterError, match=words):
             expiry_report(*arguments)
