@@ -30,7 +30,7 @@ def task_options(*specs: Mapping[str, Any], **given: Any) -> dict[str, Any]:
     return {name: field.get("default") for spec in (_options.SPEC, *specs) for name, field in spec.items()} | given
 
 
-def client(url: str, credentials: Mapping[str, str] = API_KEY, naps: list[float] | None = None, **given: Any) -> Client:
-    """A client that notes in ``naps`` how long it would wait, and does not."""
-    connection = _options.connection(task_options(base_url=url, **{**credentials, **given}), {})
+def client(url: str, credentials: Mapping[str, str] | None = None, naps: list[float] | None = None, **given: Any) -> Client:
+    """A client, with the API key unless told otherwise, that notes in ``naps`` how long it would wait, and does not."""
+    connection = _options.connection(task_options(base_url=url, **{**(API_KEY if credentials is None else credentials), **given}), {})
     return Client(connection, sleep=([] if naps is None else naps).append)

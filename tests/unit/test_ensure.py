@@ -53,7 +53,7 @@ def asked(path, **changes):
     return _request.request(task_options(_file_options.SPEC, _request.SPEC, **given), {})
 
 
-def run(atlas, path, *, credentials=API_KEY, timeout=60, **options):
+def run(atlas, path, *, credentials=None, timeout=60, **options):
     """One run of the module, for real."""
     with client(atlas.url, credentials, retries=1, timeout=timeout) as one:
         request = asked(path, **options)
