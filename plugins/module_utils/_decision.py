@@ -385,7 +385,7 @@ def _nobody(case: Case) -> str:
 def _wrong_path(case: Case) -> str:
     """A remark on hosts that could take no PEM: a path that is mistyped looks like a key that is lost."""
     hindered = ["{0}: {1}".format(host.name, host.obstacle) for host in case.seen.hosts or () if host.obstacle]
-    return ". Is the path right ({0})?".format(_few(hindered, 3)) if hindered else ""
+    return " (is the path right? {0})".format(_few(hindered, 3)) if hindered else ""
 
 
 def _few(names: List[str], most: int = 10) -> str:

@@ -344,7 +344,7 @@ def test_a_path_that_is_mistyped_is_not_taken_for_a_lost_key(fleet):
     fleet.place("web1", days_left=60)
     elsewhere = f"{fleet.folder}/nowhere/mongodb.pem"
     assert fleet.run("--limit", "web2", fails=True, user_cert_path=elsewhere) == {"web2": "failed"}
-    assert f"Is the path right (web2: path: the directory {fleet.folder}/nowhere does not exist)?" in fleet.output
+    assert f"(is the path right? web2: path: the directory {fleet.folder}/nowhere does not exist)" in fleet.output
 
 
 @pytest.mark.parametrize(

@@ -297,9 +297,11 @@ def test_what_is_orphaned_is_what_nobody_holds():
 def test_a_path_that_cannot_be_used_is_named_beside_what_looks_like_a_lost_key():
     hindered = [Host(name, ABSENT, f"path: the directory /etc/{name} does not exist") for name in "abcd"]
     said = decide(wanted(), seen([ONE], hosts=(Host("fine", ABSENT), *hindered)), NOW).verdict.why
-    first = "; ".join(f"{host.name}: {host.obstacle}" for host in hindered[:3])
-    assert f"holds the key of it. Is the path right ({first.replace('; ', ', ')} and 1 more)?; " in said
-    assert "Is the path right" not in decide(wanted(), seen([ONE], hosts=(Host("fine", ABSENT),)), NOW).verdict.why
+    first = ", ".join(f"{host.name}: {host.obstacle}" for host in hindered[:3])
+    assert f"holds the key of it (is the path right? {first} and 1 more); ask every host" in said
+    reissued = decide(wanted(on_orphan="reissue"), seen([ONE], hosts=(hindered[0], Host("fine", ABSENT))), NOW).verdict.why
+    assert reissued.endswith(f"(is the path right? a: {hindered[0].obstacle}), and on_orphan is reissue")
+    assert "is the path right" not in decide(wanted(), seen([ONE], hosts=(Host("fine", ABSENT),)), NOW).verdict.why
 
 
 def test_the_unexpired_ones_are_in_the_order_of_issue_and_without_the_expired():
