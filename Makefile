@@ -65,6 +65,11 @@ integration: dev ## The integration targets and the artefact, over HTTP against 
 	@$(heading) 'integration tests'
 	@$(bin)/python -m pytest $(parallel) $(PYTEST_ARGS) tests/integration
 
+.PHONY: rare
+rare: dev ## What make test leaves to the matrix, on this one pair: the role, the report and more in rarer situations (ten minutes)
+	@$(heading) 'what is rare'
+	@$(bin)/python -m pytest $(parallel) -m rare $(PYTEST_ARGS) tests/integration
+
 .PHONY: faults
 faults: dev ## Every fault, kill and full disk, at every step, also of the run that heals (ten minutes to half an hour)
 	@$(heading) 'faults'

@@ -34,7 +34,7 @@ nox.options.sessions = ["tests", "lowest"]
 # Names on PATH that run: the shims of pyenv do not.
 os.environ["PATH"] = os.pathsep.join([str(interpreters.link()), os.environ.get("PATH", os.defpath)])
 
-PYTEST = ("python", "-m", "pytest", "-m", "not heavy or matrix", "-n", "auto", "--dist", "worksteal")
+PYTEST = ("python", "-m", "pytest", "-m", "not heavy or rare", "-n", "auto", "--dist", "worksteal")
 
 
 def pair(core: str, python: str):

@@ -27,6 +27,12 @@ for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy", "requests_ca_
 importlib.invalidate_caches()
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What is rare is heavy: left out unless it is asked for."""
+    if item.get_closest_marker("rare"):
+        item.add_marker("heavy")
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers():
     """For `-n auto`: one more than there are cores, because many tests wait for an end of their patience. More than four gain nothing."""

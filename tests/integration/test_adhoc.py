@@ -100,6 +100,7 @@ LOOK_AT_THE_LOGIN = [
 ]
 
 
+@pytest.mark.rare
 def test_one_login_serves_every_task_and_every_application_of_the_role_and_no_output_or_file_keeps_it(shell):
     """The service allows one login a minute here, so that a second one fails."""
     shell.atlas.state.settings.token_requests_per_minute = 1

@@ -130,8 +130,7 @@ def test_what_was_installed_is_what_the_manifest_vouches_for(installed, ansible)
     assert "Successfully verified" in verified, verified
 
 
-@pytest.mark.heavy
-@pytest.mark.matrix
+@pytest.mark.rare
 def test_the_demonstration_runs_from_the_installed_artefact(installed):
     """It issues one certificate in four runs; the working tree serves only the fake Atlas and the playbook."""
     environment = {

@@ -110,6 +110,7 @@ def test_awx_masks_the_secrets_of_both_credential_types_and_leaves_out_what_was_
     assert environment["MONGODB_ATLAS_PROJECT_ID"] == "", "the second credential left it out"
 
 
+@pytest.mark.rare
 def test_an_api_key_reports_what_expires_and_the_job_fails_so_that_somebody_is_told(awx):
     awx.credential("api_key", **API_KEY, project_id=DEMO_PROJECT, base_url=awx.atlas.url)
     awx.atlas.call(awx.atlas.state.add_certificate, DEMO_PROJECT, "app", days_left=10.5)

@@ -112,6 +112,7 @@ def test_one_audit_makes_three_files_that_say_which_host_runs_on_what(reporter):
     assert reporter.output.count("+++ after") == 2, "the diff is the line with the facts, and the page has none"
 
 
+@pytest.mark.rare
 def test_a_host_that_is_down_and_a_list_that_fails_are_loud_in_all_three(reporter):
     reporter.add("web1")
     reporter.add("down", ansible_connection="ssh", ansible_host="127.0.0.1", ansible_port=1)
@@ -131,6 +132,7 @@ def test_a_host_that_is_down_and_a_list_that_fails_are_loud_in_all_three(reporte
     assert "INCOMPLETE" in reporter.output
 
 
+@pytest.mark.rare
 def test_an_audit_that_fails_leaves_the_reports_and_says_so_in_the_metrics(reporter):
     reporter.add("web1")
     reporter.add("web2")
@@ -152,6 +154,7 @@ def test_an_audit_that_fails_leaves_the_reports_and_says_so_in_the_metrics(repor
     assert reporter.text("html") == page
 
 
+@pytest.mark.rare
 def test_a_home_is_the_same_for_every_task(reporter, tmp_path):
     """In a container ``$HOME`` need not be the home of the password file, and Ansible's modules differ in which they take."""
     reporter.add("web1")

@@ -156,6 +156,7 @@ def test_the_real_mongosh_logs_in_and_refuses(world, run_command, monkeypatch, t
         _login.log_in(trial, str(tmp_path / "stranger.pem"), "stranger")
 
 
+@pytest.mark.rare
 def test_the_steady_state_needs_no_database(world):
     world.run()
     before = {name: world.path(name).stat() for name in ("web1", "web2")}

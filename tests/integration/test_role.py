@@ -19,6 +19,8 @@ from ansible_collections.atlas.x509.plugins.module_utils import _pem
 from fake_atlas import DEMO_CLIENT_ID, DEMO_CLIENT_SECRET, DEMO_PROJECT, FakeAtlas
 from plays import API_KEY, Plays, held
 
+rare = pytest.mark.rare
+
 
 class Fleet(Plays):
     """Hosts that are folders."""
@@ -105,6 +107,7 @@ def test_a_renewal_issues_once_for_all_batches_and_keeps_the_old_file_when_asked
     assert [held(path) for path in fleet.folder.glob("web*/mongodb.pem.*~")] == [old] * 3
 
 
+@rare
 def test_later_batches_know_of_every_user_what_the_first_one_found_and_ask_nobody_again(fleet):
     fleet.atlas.call(fleet.atlas.state.add_user, DEMO_PROJECT, "other")
     fleet.add("web1", "web2")
@@ -166,6 +169,7 @@ def test_hosts_of_different_users_share_a_play_and_no_certificate(fleet):
     assert fleet.run(**variables) == dict.fromkeys(fleet.hosts, "ok")
 
 
+@rare
 def test_users_of_one_name_in_two_projects_are_two_users(fleet):
     other = fleet.atlas.call(fleet.atlas.state.add_project, org_id=fleet.atlas.state.projects[DEMO_PROJECT].org_id).project_id
     fleet.atlas.call(fleet.atlas.state.add_user, other, "app")
@@ -208,6 +212,7 @@ def test_nothing_is_issued_when_no_host_could_take_it(fleet):
     assert "there is no user 'nobody-of-that-name' here" in fleet.output
 
 
+@rare
 def test_an_orphan_stops_every_host_with_both_ways_out_and_reissue_goes_on(fleet):
     fleet.add("web1", "web2")
     lost = fleet.place("web1", days_left=60)
@@ -230,6 +235,7 @@ def test_a_service_that_is_down_fails_every_host_and_none_is_left_out(fleet):
     assert "Atlas is unavailable just now" in fleet.output
 
 
+@rare
 def test_a_wrong_mode_is_put_right_without_moving_a_key(fleet):
     fleet.add("web1", "web2")
     serial = fleet.place("web1", days_left=60)
@@ -260,6 +266,7 @@ def test_a_certificate_issued_by_a_run_that_died_is_taken_up_by_the_next(fleet):
     assert fleet.parked() == []
 
 
+@rare
 def test_a_parked_pem_stays_until_a_host_holds_it_and_is_found_wherever_the_project_comes_from(fleet):
     fleet.add("web1", "web2")
     fickle = fleet.folder / "fickle_python"
@@ -284,6 +291,7 @@ def test_a_parked_pem_stays_until_a_host_holds_it_and_is_found_wherever_the_proj
     assert fleet.parked() == []
 
 
+@rare
 def test_what_was_issued_after_the_plan_stays_parked_until_a_host_holds_it(fleet):
     """The plan is to bring a parked one to the second host; a moment later it is due, so another is issued; and the second host can take nothing."""
     fleet.add("web1", "web2")
@@ -315,6 +323,7 @@ def test_what_was_issued_after_the_plan_stays_parked_until_a_host_holds_it(fleet
     assert fleet.parked() == []
 
 
+@rare
 def test_a_parking_directory_may_be_named_by_a_variable_of_the_environment(fleet):
     fleet.add("web1")
     assert fleet.run(user_cert_parking_dir="$HOME/parking") == {"web1": "changed"}
@@ -324,6 +333,7 @@ def test_a_parking_directory_may_be_named_by_a_variable_of_the_environment(fleet
     assert list((fleet.folder / "home" / "parking").iterdir()) == []
 
 
+@rare
 @pytest.mark.parametrize("holders", ["web3, web1", ["shop"]])
 def test_holders_may_be_given_as_text_and_as_a_group(fleet, holders):
     fleet.add("web1", "web2", "web3")
@@ -365,6 +375,7 @@ def test_a_value_that_cannot_be_used_is_refused_while_nothing_is_issued(fleet, n
     assert fleet.issued() == []
 
 
+@rare
 def test_the_owner_and_group_may_be_zero(fleet):
     fleet.add("web1", user_cert_owner=0, user_cert_group=0)
     fleet.place("web1", days_left=60)
@@ -390,6 +401,7 @@ def _checked_diff(fleet):
     return fleet.output
 
 
+@rare
 def test_empty_values_of_a_survey_mean_unset_and_numbers_may_be_strings(fleet):
     fleet.add("web1")
     empty = dict.fromkeys(
@@ -404,6 +416,7 @@ def test_empty_values_of_a_survey_mean_unset_and_numbers_may_be_strings(fleet):
     assert fleet.run(**strings) == {"web1": "ok"}
 
 
+@rare
 def test_the_topic_is_told_on_the_hosts_that_changed_and_only_there(fleet):
     fleet.add("web1", "web2")
     fleet.place("web1", days_left=60)
@@ -420,7 +433,7 @@ def test_the_topic_is_told_on_the_hosts_that_changed_and_only_there(fleet):
     assert [path.parent.name for path in fleet.folder.glob("web*/restarted")] == ["web2"]
 
 
-@pytest.mark.parametrize("way", ["role variables", "module_defaults", "environment"])
+@pytest.mark.parametrize("way", ["role variables", pytest.param("module_defaults", marks=rare), pytest.param("environment", marks=rare)])
 def test_credentials_come_from_wherever_they_are(fleet, way):
     fleet.add("web1")
     account = {"client_id": DEMO_CLIENT_ID, "client_secret": DEMO_CLIENT_SECRET}
@@ -437,6 +450,7 @@ def test_credentials_come_from_wherever_they_are(fleet, way):
     assert counters.tokens_made == counters.tokens_revoked > 0
 
 
+@rare
 def test_the_date_of_the_service_is_what_counts(fleet):
     fleet.add("web1")
     serial = fleet.place("web1", days_left=60)
@@ -458,6 +472,7 @@ def test_a_strategy_without_a_barrier_is_refused_with_the_reason(fleet):
     assert fleet.atlas.state.counters.requests == 0
 
 
+@rare
 def test_hosts_to_which_the_role_is_not_applied_do_not_matter(fleet):
     fleet.add("web1", "web2")
     fleet.play["tasks"][0]["when"] = "inventory_hostname != 'web2'"
@@ -467,6 +482,7 @@ def test_hosts_to_which_the_role_is_not_applied_do_not_matter(fleet):
     assert fleet.serials() == {"web1": fleet.issued()[0], "web2": "absent"}
 
 
+@rare
 def test_two_applications_of_the_role_in_one_play_are_independent(fleet):
     fleet.atlas.call(fleet.atlas.state.add_user, DEMO_PROJECT, "other")
     fleet.add("web1", "web2")
@@ -489,7 +505,7 @@ def both_users(fleet):
     }
 
 
-@pytest.mark.parametrize("limit", [(), ("--limit", "web1,web3")], ids=["all", "limited"])
+@pytest.mark.parametrize("limit", [(), pytest.param(("--limit", "web1,web3"), marks=rare)], ids=["all", "limited"])
 def test_an_unreachable_host_keeps_nobody_from_getting_a_certificate(fleet, limit):
     fleet.add("web1", "web2", "web3")
     fleet.hosts["web2"].update(ansible_connection="ssh", ansible_host="127.0.0.1", ansible_port=1)

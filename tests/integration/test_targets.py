@@ -15,8 +15,11 @@ import yaml
 TARGETS = Path(__file__).parent / "targets"
 NAMES = sorted(path.parent.name for path in TARGETS.glob("*/aliases") if not path.parent.name.startswith("setup_"))
 
+# What Atlas answers that is no success; tests/unit tries the same over the wire.
+RARE = {"atlas_user_cert_errors_read", "atlas_user_cert_errors_write"}
 
-@pytest.mark.parametrize("name", NAMES)
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.rare if name in RARE else ()) for name in NAMES])
 def test_target(name, ansible, tmp_path):
     inventory = {"all": {"hosts": {"testhost": {"ansible_connection": "local", "ansible_python_interpreter": sys.executable}}}}
     play = [{"hosts": "testhost", "gather_facts": False, "roles": [name]}]

@@ -19,7 +19,7 @@ needs_sudo = pytest.mark.skipif(shutil.which("sudo") is None, reason="hosts with
 
 
 @needs_sudo
-@pytest.mark.parametrize("where", ["inventory", pytest.param("play", marks=pytest.mark.heavy)])
+@pytest.mark.parametrize("where", [pytest.param("inventory", marks=pytest.mark.rare), pytest.param("play", marks=pytest.mark.heavy)])
 def test_only_the_hosts_become_root_and_a_system_user_owns_what_another_group_reads(fleet_of, where, without_sudo):
     fleet = fleet_of(3, disguise=Disguise(accounts=("deploy", "appsvc", "readers")))
     for variables in fleet.hosts.values():
