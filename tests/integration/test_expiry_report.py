@@ -102,12 +102,20 @@ def test_one_audit_makes_three_files_that_say_which_host_runs_on_what(reporter):
     assert reporter.series_of("host_files")[("holds", "nothing"),] == 1
     assert reporter.text("prom").endswith("\n")
 
+
+@pytest.mark.rare
+def test_what_changes_nothing_is_no_change_and_the_diff_is_the_line_with_the_facts(reporter):
+    for host in ("web1", "web2"):
+        reporter.add(host)
+    reporter.certify("web1", days_left=80)
+    assert reporter.run()["web1"] == (3, 0)
+
     before = reporter.text("prom")
     assert reporter.run("--diff", expiry_report_warning_days="30")["web1"] == (0, 0), "only the time went on"
     assert "+++" not in reporter.output
     assert before.partition("timestamp_seconds ")[0] == reporter.text("prom").partition("timestamp_seconds ")[0]
 
-    reporter.certify("web3", days_left=85)
+    reporter.certify("web2", days_left=85)
     assert reporter.run("--diff")["web1"] == (3, 0)
     assert reporter.output.count("+++ after") == 2, "the diff is the line with the facts, and the page has none"
 

@@ -95,6 +95,7 @@ def test_a_stranger_is_refused(world):
         nobody.shop.orders.insert_one({"item": 1})
 
 
+@pytest.mark.rare
 def test_a_login_that_fails_keeps_the_old_file_and_the_new_pem_for_the_next_run(world):
     first = world.hold_an_old_one("web1")
     world.run()

@@ -361,10 +361,10 @@ def test_a_path_that_is_mistyped_is_not_taken_for_a_lost_key(fleet):
     ("name", "value", "words"),
     [
         ("months_until_expiration", 0, "months_until_expiration: 0 is not between 1 and 24"),
-        ("max_unexpired", 0, "max_unexpired: 0 would never let anything be issued"),
-        ("backup", "maybe", "The value 'maybe' is not a valid boolean"),
+        pytest.param("max_unexpired", 0, "max_unexpired: 0 would never let anything be issued", marks=rare),
+        pytest.param("backup", "maybe", "The value 'maybe' is not a valid boolean", marks=rare),
         ("also_at", ["here.pem"], "also_at: 'here.pem' is not the absolute path of a file"),
-        ("parking_dir", "relative", "user_cert_parking_dir: 'relative/"),
+        pytest.param("parking_dir", "relative", "user_cert_parking_dir: 'relative/", marks=rare),
     ],
 )
 def test_a_value_that_cannot_be_used_is_refused_while_nothing_is_issued(fleet, name, value, words):

@@ -15,8 +15,8 @@ import yaml
 TARGETS = Path(__file__).parent / "targets"
 NAMES = sorted(path.parent.name for path in TARGETS.glob("*/aliases") if not path.parent.name.startswith("setup_"))
 
-# What Atlas answers that is no success; tests/unit tries the same over the wire.
-RARE = {"atlas_user_cert_errors_read", "atlas_user_cert_errors_write"}
+# What tests/unit tries as well: what Atlas answers that is no success, what is refused, and what other tests use all the time.
+RARE = {"atlas_login", "atlas_user_cert_errors_read", "atlas_user_cert_errors_write", "atlas_user_cert_hosts", "atlas_user_cert_refuse"}
 
 
 @pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.rare if name in RARE else ()) for name in NAMES])
