@@ -197,9 +197,10 @@ def test_a_schedule_may_not_reissue_and_somebody_may(awx):
     answers = {**ANSWERS, "user_cert_on_orphan": "reissue"}
 
     for launched in ({"awx_job_launch_type": "scheduled"}, {"awx_job_launch_type": "workflow", "awx_workflow_job_launch_type": "scheduled"}):
-        night = awx.run("keep_certificates", {**answers, **launched})
-        assert night.status == "failed"
-        assert_is_in_the_guide(night.output, "user_cert_on_orphan: a schedule")
+        for limit in ("", "--limit web1"):
+            night = awx.run("keep_certificates", {**answers, **launched}, limit)
+            assert night.status == "failed"
+            assert_is_in_the_guide(night.output, "user_cert_on_orphan: a schedule")
     assert awx.issued() == []
     assert awx.run("keep_certificates", {**answers, "awx_job_launch_type": "manual"}).status == "successful"
     assert len(awx.issued()) == 1

@@ -119,9 +119,10 @@ def test_the_store_gets_the_pem_and_is_the_holder_from_then_on(awx, store, tmp_p
 
 
 def test_nothing_is_issued_when_the_store_would_not_take_it(awx, store):
-    awx.credential("vault_token", address=store.url, token=store.token("reader", "read"))
-    reader = awx.run("vault_kv", ANSWERS)
-    assert "the token may not write secret/data/mongodb/app" in reader.output
+    for name, may in {"reader": ["read"], "beginner": ["read", "create"], "successor": ["read", "update"]}.items():
+        awx.credential("vault_token", address=store.url, token=store.token(name, *may))
+        reader = awx.run("vault_kv", ANSWERS)
+        assert "the token may not write secret/data/mongodb/app" in reader.output
 
     awx.credential("vault_token", address=store.url, token="expired-or-never-was")
     stranger = awx.run("vault_kv", ANSWERS)

@@ -433,6 +433,22 @@ def test_the_topic_is_told_on_the_hosts_that_changed_and_only_there(fleet):
     assert [path.parent.name for path in fleet.folder.glob("web*/restarted")] == ["web2"]
 
 
+@rare
+def test_with_force_handlers_a_host_that_changed_restarts_although_another_stopped_the_play(fleet):
+    """As docs/rotation.md has it: by itself, Ansible passes over the handlers of a play that stops."""
+    fleet.add("web1", "web2")
+    (fleet.folder / "web1" / "mongodb.pem").write_text("somebody else's")
+    restarted = fleet.folder / "restarted"
+    touch = {"path": str(restarted), "state": "touch", "mode": "0600"}
+    handler = {"name": "Restart", "listen": "Atlas user certificate changed", "ansible.builtin.file": touch}
+    fleet.play.update(max_fail_percentage=0, force_handlers=True, handlers=[handler])
+
+    assert fleet.run(fails=True)["web1"] == "failed"
+
+    assert fleet.serials()["web2"] == fleet.issued()[0]
+    assert restarted.exists()
+
+
 @pytest.mark.parametrize("way", ["role variables", pytest.param("module_defaults", marks=rare), pytest.param("environment", marks=rare)])
 def test_credentials_come_from_wherever_they_are(fleet, way):
     fleet.add("web1")
