@@ -18,6 +18,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._decision import ISSUE,
 from ansible_collections.atlas.x509.plugins.module_utils._errors import (
     AtlasX509Error,
     KeyKept,
+    NotIssued,
     OptionError,
     OutcomeUnknown,
     PemError,
@@ -170,25 +171,40 @@ def _obtain(client: Client, request: Request, plan: Plan, reservation: Reservati
 
     Returns warnings about a certificate that was issued and lost on the way.
     """
-    wanted = request.wanted
-    warnings = []  # type: List[str]
-    while True:
+    try:
+        _send(client, request, reservation)
+        return []
+    except OutcomeUnknown as error:
+        consequence, new = _aftermath(client, request, plan)
+        room = len(plan.unexpired) + len(new) < request.wanted.max_unexpired
+        if reservation.received().strip() or not new or request.wanted.on_orphan != "reissue" or not room:
+            raise _lost(error, consequence, reservation) from None
+        loss = "{0}; {1}".format(error.message, consequence)
+    _send_once_more(client, request, plan, reservation, loss)
+    return ["{0}; issued once more, because on_orphan is reissue".format(loss)]
+
+
+def _send(client: Client, request: Request, reservation: Reservation) -> None:
+    with _signals_held():
         try:
-            with _signals_held():
-                try:
-                    issue(client, wanted.project_id, wanted.username, request.months, reservation.receive)
-                finally:
-                    received = reservation.received()
-            if received.strip():
-                return warnings
-            raise OutcomeUnknown("Atlas said that it issued a certificate and sent nothing")
-        except OutcomeUnknown as error:
-            consequence, new = _aftermath(client, request, plan)
-            room = len(plan.unexpired) + len(new) < wanted.max_unexpired
-            if reservation.received().strip() or warnings or not new or wanted.on_orphan != "reissue" or not room:
-                raise _lost(error, consequence, reservation) from None
-            warnings.append("{0}; {1}; issued once more, because on_orphan is reissue".format(error.message, consequence))
-            reservation.reserve_space()
+            issue(client, request.wanted.project_id, request.wanted.username, request.months, reservation.receive)
+        finally:
+            received = reservation.received()
+    if not received.strip():
+        raise OutcomeUnknown("Atlas said that it issued a certificate and sent nothing")
+
+
+def _send_once_more(client: Client, request: Request, plan: Plan, reservation: Reservation, loss: str) -> None:
+    """Whatever becomes of this one: the user learns of the first, which was issued and lost."""
+    try:
+        reservation.reserve_space()
+        _send(client, request, reservation)
+    except OutcomeUnknown as error:
+        raise _lost(error, _aftermath(client, request, plan)[0], reservation) from None
+    except NotIssued as error:
+        raise OutcomeUnknown("{0}; another one was asked for, and was not issued: {1}".format(loss, error.reason), error.failure) from None
+    except StoreError as error:
+        raise OutcomeUnknown("{0}; and then: {1}".format(loss, error.message)) from None
 
 
 def _put_in_place(client: Client, request: Request, reservation: Reservation) -> Tuple[Certificate, Optional[str]]:

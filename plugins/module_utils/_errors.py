@@ -84,11 +84,19 @@ class NotAdmitted(ServiceError):
 
 
 class NotIssued(ServiceError):
-    """The write was refused or never sent: certainly nothing was issued, and trying again is safe."""
+    """The write was refused or, unless ``sent``, not even sent: certainly nothing was issued, and trying again is safe. ``reason`` is the bare reason."""
+
+    def __init__(self, reason: str, failure: Optional[Failure] = None, sent: bool = True) -> None:
+        told = "nothing was issued, trying again is safe: {0}" if sent else "the request was not sent, nothing was issued, trying again is safe: {0}"
+        super().__init__(told.format(reason), failure)
+        self.reason = reason
 
 
 class OutcomeUnknown(ServiceError):
     """The write was sent and its answer was lost: a certificate may have been issued whose key nobody holds."""
+
+    def __init__(self, message: str, failure: Optional[Failure] = None) -> None:
+        super().__init__(message, failure, {"outcome_unknown": True})
 
 
 class PemError(AtlasX509Error):

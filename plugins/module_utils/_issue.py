@@ -26,10 +26,10 @@ def issue(client: Client, project_id: str, username: str, months: int, receive: 
         answer = client.post(client.certificates_path(project_id, username), headers, body, _Bounded(receive))
     except NoAnswer as error:
         if not error.sent:
-            raise NotIssued("the request was not sent, nothing was issued, trying again is safe: {0}".format(client.unreachable(error))) from None
+            raise NotIssued(client.unreachable(error), sent=False) from None
         raise OutcomeUnknown("the answer to the request for a certificate was lost: {0}".format(error.reason)) from None
     except ServiceError as error:  # of a login on the way: a write that was not signed was not done
-        raise NotIssued("nothing was issued, trying again is safe: {0}".format(error.message), error.failure) from None
+        raise NotIssued(error.message, error.failure) from None
     if 200 <= answer.status < 300:
         return
     refusal = client.refusal(answer, project_id, username, writing=True)
@@ -37,7 +37,7 @@ def issue(client: Client, project_id: str, username: str, months: int, receive: 
         raise OutcomeUnknown("Atlas failed while it was asked for a certificate: " + refusal, answer.failure)
     if answer.status >= 400 and not _is_refusal(answer.failure):
         raise OutcomeUnknown("the answer to the request for a certificate did not come through: " + refusal, answer.failure)
-    raise NotIssued("nothing was issued, trying again is safe: " + refusal, answer.failure)
+    raise NotIssued(refusal, answer.failure)
 
 
 def _is_refusal(failure: Failure) -> bool:

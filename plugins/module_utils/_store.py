@@ -357,8 +357,13 @@ class Reservation:
 
     def _own(self, descriptor: int) -> None:
         found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1 or found.st_uid not in (os.geteuid(), 0):
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
             raise StoreError("{0} is not a file of ours; look at it and remove it".format(self.pending))
+        if found.st_uid not in (os.geteuid(), 0):
+            raise StoreError(
+                "{0} belongs to uid {1}, and this runs as uid {2}. It may hold the only copy of a private key: run again as that user, or, when nobody knows "
+                "of it, look at it and move it away".format(self.pending, found.st_uid, os.geteuid())
+            )
         os.fchmod(descriptor, 0o600)
         if os.fstat(descriptor).st_mode & 0o077:  # FAT, or a share of Windows: what others may read there is decided when it is mounted
             if _pem.look_at(self.pending).state == "empty":

@@ -339,6 +339,11 @@ parked:
   returned: when a certificate was issued and could not be put in place
   type: str
   sample: /etc/app/.mongodb.pem.atlas-pending
+outcome_unknown:
+  description: V(true). A certificate may have been issued whose key nobody holds.
+  returned: when the request for a certificate was sent and its answer was lost
+  type: bool
+  sample: true
 failure:
   description: What the service said, when it was the service that failed.
   returned: when the service refused or failed

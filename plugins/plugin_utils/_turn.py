@@ -5,7 +5,7 @@
 """One certificate for one user and task, on however many hosts the task runs.
 
 Hosts that are this machine (``connection: local``), and tasks that are delegated without ``run_once``, ask side by side: each would find
-nothing at Atlas, and each would issue. So the forks of a run take turns, and once one has issued, the others may no longer issue in any case.
+nothing at Atlas, and each would issue. So the forks of a run take turns, and once one has issued, or may have, the others may no longer issue in any case.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ansible_collections.atlas.x509.plugins.module_utils._options import DEFAULT
 
 
 class Turn:
-    """The time in which no other fork works for this user. ``issuer`` is the other host for which this task has issued already."""
+    """The time in which no other fork works for this user. ``issuer`` is the other host for which this task has asked for one already."""
 
     def __init__(self, file: IO[str], task: str, host: str) -> None:
         self._file = file
@@ -31,20 +31,26 @@ class Turn:
         self.issuer: str | None = next((name for one, name in others if one == task and name != host), None)
 
     def restrain(self, arguments: dict[str, Any]) -> None:
-        """Take back what would issue although one was issued a moment ago."""
+        """Take back what would issue although one was asked for a moment ago."""
         if self.issuer is not None:
             arguments.update(force=False, on_orphan="fail")
 
     def record(self, result: dict[str, Any]) -> None:
-        """Remember an issue for the forks that wait, and tell a host that got nothing why."""
-        if result.get("failed"):
-            if self.issuer is not None and result.get("reason") == "orphaned":
-                result["msg"] += (
-                    ". This task has issued one for this user already, for the host {0}, and it does not issue one for each host: write run_once: true, "
-                    "give all hosts the same path, or use the role user_cert"
-                ).format(self.issuer)
-        elif result.get("changed") and result.get("decision") == "issue":
+        """Remember for the forks that wait that one was asked for, and tell a host that got nothing why."""
+        if _has_asked(result):
             self._file.write(json.dumps(self._entry) + "\n")
+        elif result.get("failed") and self.issuer is not None and result.get("reason") == "orphaned":
+            result["msg"] += (
+                ". This task has asked for one for this user already, for the host {0}, and it does not issue one for each host: write run_once: true, "
+                "give all hosts the same path, or use the role user_cert"
+            ).format(self.issuer)
+
+
+def _has_asked(result: Mapping[str, Any]) -> bool:
+    """Whether one was issued, is kept aside because it could not be put in place, or was issued perhaps."""
+    if result.get("failed"):
+        return "parked" in result or bool(result.get("outcome_unknown"))
+    return bool(result.get("changed")) and result.get("decision") == "issue"
 
 
 @contextmanager

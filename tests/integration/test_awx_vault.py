@@ -42,11 +42,11 @@ class Store:
         answer = requests.request(method, f"{self.url}/v1/{path}", headers={"X-Vault-Token": ROOT_TOKEN}, json=body or None, timeout=60)
         return answer.json() if answer.content else {}
 
-    def token(self, name, *capabilities):
+    def token(self, name, *capabilities, **more):
         """A token that may do this with the secrets of the recipe, and nothing else."""
         rule = f'path "secret/data/mongodb/*" {{ capabilities = [{", ".join(chr(34) + one + chr(34) for one in capabilities)}] }}'
         self.ask("PUT", f"sys/policies/acl/{name}", policy=rule)
-        return self.ask("POST", "auth/token/create", policies=[name], ttl="1h")["auth"]["client_token"]
+        return self.ask("POST", "auth/token/create", policies=[name], ttl="1h", **more)["auth"]["client_token"]
 
     def holds(self):
         """(version, data) of the secret."""
@@ -124,6 +124,10 @@ def test_nothing_is_issued_when_the_store_would_not_take_it(awx, store):
         reader = awx.run("vault_kv", ANSWERS)
         assert "the token may not write secret/data/mongodb/app" in reader.output
 
+    awx.credential("vault_token", address=store.url, token=store.token("hermit", "create", "update", "read", no_default_policy=True))
+    hermit = awx.run("vault_kv", ANSWERS)
+    assert "what the token may do is not known: sys/capabilities-self says HTTP 403" in hermit.output
+
     awx.credential("vault_token", address=store.url, token="expired-or-never-was")
     stranger = awx.run("vault_kv", ANSWERS)
     assert "secret/data/mongodb/app cannot be read (HTTP 403" in stranger.output
@@ -135,9 +139,9 @@ def test_nothing_is_issued_when_the_store_would_not_take_it(awx, store):
     night = awx.run("vault_kv", {**ANSWERS, "user_cert_on_orphan": "reissue", "awx_job_launch_type": "scheduled"})
     assert "a schedule may not say 'reissue'" in night.output
 
-    assert [job.status for job in (reader, stranger, nobody, night)] == ["failed"] * 4
+    assert [job.status for job in (reader, hermit, stranger, nobody, night)] == ["failed"] * 5
     assert awx.issued() == []
-    awx.assert_nothing_leaked(reader, stranger, nobody)
+    awx.assert_nothing_leaked(reader, hermit, stranger, nobody)
 
 
 def a_pem_that_could_not_be_stored(awx, store):

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import socket
+import threading
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
@@ -28,6 +30,27 @@ def test_neither_a_token_nor_a_key_goes_to_a_store_in_the_clear(ansible, address
 def test_a_store_that_is_here_or_behind_tls_is_asked(ansible, address):
     output = ansible("ansible-playbook", "atlas.x509.vault_kv", *WHAT, fails=True, **{**STORE, "VAULT_ADDR": address})
     assert "secret/data/mongodb/app cannot be read" in output
+
+
+def test_the_token_does_not_follow_where_a_store_sends_it(ansible):
+    """A node that is not the active one may answer with an address of another, in the clear."""
+    heard = []
+
+    class Elsewhere(BaseHTTPRequestHandler):
+        def do_GET(self):
+            heard.append(self.path)
+            self.send_response(307)
+            self.send_header("Location", f"http://127.0.0.1:{server.server_port}/elsewhere")
+            self.end_headers()
+
+    with HTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}"
+        output = ansible("ansible-playbook", "atlas.x509.vault_kv", *WHAT, fails=True, **{**STORE, "VAULT_ADDR": address})
+        server.shutdown()
+
+    assert "secret/data/mongodb/app cannot be read (HTTP 307" in output
+    assert heard == ["/v1/secret/data/mongodb/app"]
 
 
 def test_what_is_missing_is_named_at_once(ansible):

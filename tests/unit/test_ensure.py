@@ -475,6 +475,36 @@ class TestTheAnswerToThePost:
         assert files(path.parent) == {"app.pem": (0o600, atlas.state.pem(placed).encode())}
         assert posts(atlas) == 2
 
+    @pytest.mark.parametrize(
+        ("rule", "reason"),
+        [({"action": "status", "status": 429, "errorCode": "RATE_LIMITED"}, "limits the rate"), ({"action": "drop_before"}, "the answer")],
+        ids=["refused", "lost too"],
+    )
+    def test_with_reissue_one_that_is_lost_is_named_whatever_becomes_of_the_next(self, atlas, path, rule, reason):
+        atlas.fault("drop_after", match=POST)
+        atlas.fault(match=POST, skip=1, **rule)
+        error = failing(OutcomeUnknown, atlas, path, on_orphan="reissue")
+        (lost,) = listed(atlas)
+        assert f"{lost.serial} until" in error.message
+        assert reason in error.message
+        assert "nothing was issued" not in error.message
+        assert (posts(atlas), files(path.parent), error.facts) == (2, {}, {"outcome_unknown": True})
+
+    def test_with_reissue_one_that_is_lost_is_named_when_there_is_no_room_for_the_next(self, atlas, path, monkeypatch):
+        rooms = iter([None, StoreError("path: no space is left")])
+
+        def reserve_space(self):
+            said = next(rooms)
+            if said:
+                raise said
+
+        monkeypatch.setattr(_store.Reservation, "reserve_space", reserve_space)
+        atlas.fault("drop_after", match=POST)
+        error = failing(OutcomeUnknown, atlas, path, on_orphan="reissue")
+        assert f"{listed(atlas)[0].serial} until" in error.message
+        assert "no space is left" in error.message
+        assert posts(atlas) == 1
+
     def test_with_reissue_two_that_are_lost_are_the_end(self, atlas, path):
         atlas.fault("drop_after", match=POST, times=None)
         error = failing(OutcomeUnknown, atlas, path, on_orphan="reissue")

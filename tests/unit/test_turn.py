@@ -31,6 +31,12 @@ def test_the_first_one_does_as_it_was_told_and_the_next_one_may_no_longer_issue_
     assert take(tmp_path, "web3", {"changed": False}) == {"force": False, "on_orphan": "fail"}
 
 
+@pytest.mark.parametrize("result", [{"parked": "/etc/app/.mongodb.pem.atlas-pending"}, {"outcome_unknown": True}])
+def test_one_that_could_not_be_put_in_place_or_was_lost_on_the_way_is_one_too(tmp_path, result):
+    take(tmp_path, "web1", {"failed": True, **result})
+    assert take(tmp_path, "web2", {}) == {"force": False, "on_orphan": "fail"}
+
+
 @pytest.mark.parametrize("result", [{"failed": True}, {"changed": False, "decision": "keep"}, {"changed": True, "decision": "keep"}])
 def test_only_an_issue_restrains_those_who_wait(tmp_path, result):
     take(tmp_path, "web1", result)
@@ -69,7 +75,7 @@ def test_a_host_that_got_nothing_is_told_which_one_did_and_what_to_write(tmp_pat
     take(tmp_path, "web1", dict(ISSUED))
     refused = {"failed": True, "reason": "orphaned", "msg": "nobody holds it"}
     take(tmp_path, "web2", refused)
-    assert refused["msg"].startswith("nobody holds it. This task has issued one for this user already, for the host web1")
+    assert refused["msg"].startswith("nobody holds it. This task has asked for one for this user already, for the host web1")
     assert "run_once: true" in refused["msg"]
 
 
