@@ -268,6 +268,8 @@ def user_cert_results(run, atlas, folder):
     results["wrong option"] = run("atlas_user_cert", username=DEMO_USER, path=str(folder / "none" / "app.pem"))
     atlas.fault("body", variant="wrong_key", match={"method": "POST"})
     results["kept"] = run("atlas_user_cert", force=True, username=DEMO_USER, path=path)
+    atlas.fault("drop_after", match={"method": "POST"})
+    results["lost"] = run("atlas_user_cert", force=True, username=DEMO_USER, path=str(folder / "lost.pem"))
     return results
 
 
@@ -280,7 +282,7 @@ def test_atlas_user_cert_returns_what_it_documents_and_nothing_else(run, atlas, 
         seen |= set(ours)
     assert seen == set(documented)
     failed = {name for name, result in results.items() if result.get("failed")}
-    assert failed == {"orphaned", "foreign", "unknown user", "wrong option", "kept"}
+    assert failed == {"orphaned", "foreign", "unknown user", "wrong option", "kept", "lost"}
 
 
 def test_atlas_user_cert_returns_always_what_it_says_that_it_returns_always(run, atlas, tmp_path):
