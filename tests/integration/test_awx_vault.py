@@ -6,8 +6,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
 import subprocess
 from pathlib import Path
 
@@ -26,7 +26,6 @@ ROOT = Path(__file__).resolve().parents[2]
 BAO = Path(os.environ.get("BAO", ROOT / ".build" / "awx" / "bin" / "bao"))
 ROOT_TOKEN = "root-token-of-a-development-server"
 SECRET = "secret/data/mongodb/app"
-LISTENS = re.compile(r'addr: "(127\.0\.0\.1:\d+)"')
 ANSWERS = {"user_cert_username": "app", "vault_path": "mongodb/app", "user_cert_renew_before": "", "user_cert_on_orphan": ""}
 
 pytestmark = [pytest.mark.heavy, pytest.mark.skipif(not BAO.exists(), reason="needs OpenBao: make awx")]
@@ -61,15 +60,24 @@ def store(tmp_path):
     with open(said, "wb") as log:
         process = subprocess.Popen(command, env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]}, stdout=log, stderr=log, start_new_session=True)
     try:
-        until(lambda: process.poll() is not None or LISTENS.search(said.read_text()), "the secret store listens")
+        port = until(lambda: process.poll() is not None or _port(process.pid), "the secret store listens")
         assert process.poll() is None, said.read_text()
-        started = Store("http://" + LISTENS.search(said.read_text())[1])
+        started = Store(f"http://127.0.0.1:{port}")
         until(lambda: process.poll() is not None or _is_ready(started), "the secret store is ready")
         assert process.poll() is None, said.read_text()
         yield started
     finally:
         process.kill()
         process.wait(30)
+
+
+def _port(pid):
+    """Where this process listens, which it chooses by itself and does not say; None while it does not."""
+    with contextlib.suppress(OSError):
+        sockets = {os.readlink(file) for file in Path(f"/proc/{pid}/fd").iterdir()}
+        entries = [line.split() for line in Path(f"/proc/{pid}/net/tcp").read_text().splitlines()[1:]]
+        return next((int(entry[1].rpartition(":")[2], 16) for entry in entries if entry[3] == "0A" and f"socket:[{entry[9]}]" in sockets), None)
+    return None
 
 
 def _is_ready(store):

@@ -90,13 +90,14 @@ def held(path: str | Path) -> str:
     return str(look.certificate.serial) if look.state == "pair" else look.state
 
 
-def until(happened: Callable[[], Any], what: str) -> None:
-    """Wait until it has happened, with bounds."""
+def until(happened: Callable[[], Any], what: str) -> Any:
+    """Wait until it has happened, with bounds; what it says then."""
     end = time.monotonic() + SECONDS
-    while not happened():
+    while not (said := happened()):
         if time.monotonic() > end:
             raise AssertionError(f"it never happened: {what}")
         time.sleep(0.02)
+    return said
 
 
 def kill(pid: int) -> None:
