@@ -78,7 +78,7 @@ def issue(path, data=NEW, wanted=PRIVATE, backup=False, create_directory=False, 
 def as_nobody(work, groups=(NOBODY,)):
     """Do the work as another user, and raise what it raised."""
     # Dates need a module of Python's that is imported when the first is read; below a closed home that user cannot read it.
-    dt.datetime.strptime("1", "%d")
+    dt.datetime.strptime("2026", "%Y")
 
     def lowered(say):
         os.setgroups(groups)
