@@ -42,10 +42,10 @@ class Fleet(Plays):
         """What each host holds: its serial number, or the state of the file when it is no pair."""
         return {host: held(self.folder / host / "mongodb.pem") for host in self.hosts}
 
-    def place(self, host, **age):
+    def place(self, host, name="mongodb.pem", **age):
         """Give a host a PEM that the service has issued in the past; returns its serial number."""
         certificate = self.atlas.call(self.atlas.state.add_certificate, DEMO_PROJECT, "app", **age)
-        path = self.folder / host / "mongodb.pem"
+        path = self.folder / host / name
         path.write_text(self.atlas.state.pem(certificate))
         path.chmod(0o600)
         return str(certificate.serial)
@@ -152,6 +152,77 @@ def test_a_limited_run_asks_the_other_holders_before_it_issues(fleet):
 
     assert fleet.serials() == {"web1": serial, "web2": serial}
     assert fleet.issued() == []
+
+
+@pytest.fixture
+def homes(fleet):
+    """Two hosts, each with a home of its own: where $HOME is differs between them, as it would on two machines."""
+    fleet.add("web1", "web2")
+    for name, host in fleet.hosts.items():
+        python = fleet.folder / name / "python"
+        python.write_text(f'#!/bin/sh\nHOME={fleet.folder}/{name} exec {sys.executable} "$@"\n')
+        python.chmod(0o755)
+        host["ansible_python_interpreter"] = str(python)
+    return fleet
+
+
+ASK_ALL = {"user_cert_holders": "{{ groups['shop'] }}", "user_cert_renew_before": "30d"}
+
+
+@rare
+def test_a_holder_is_asked_at_the_path_of_this_application_when_the_inventory_names_that_of_another(homes):
+    homes.place("web1", name="reports.pem", days_left=10)
+    newer = homes.place("web2", name="reports.pem", days_left=85)
+    for host in homes.hosts.values():
+        host["user_cert_path"] = "$HOME/mongodb.pem"
+    homes.play["tasks"][0]["vars"] = {"user_cert_path": "$HOME/reports.pem"}
+
+    assert homes.run("--limit", "web1", **ASK_ALL) == {"web1": "changed"}
+
+    assert homes.issued() == []
+    assert held(homes.folder / "web1" / "reports.pem") == newer
+
+
+@rare
+def test_a_holder_whose_path_only_the_play_could_tell_was_not_asked(homes):
+    homes.place("web1", name="app.pem", days_left=10)
+    homes.place("web2", name="app.pem", days_left=85)
+    for host in homes.hosts.values():
+        host["user_cert_path"] = f"{homes.folder}/{{{{ inventory_hostname }}}}/{{{{ user_cert_username }}}}.pem"
+
+    assert homes.run("--limit", "web1", fails=True, **ASK_ALL) == {"web1": "failed"}
+
+    assert "a host that may hold that one could not be asked: web2" in homes.output
+    assert homes.issued() == []
+
+
+@rare
+@pytest.mark.parametrize("more", [{"order": "reverse_inventory"}, {"order": "inventory"}], ids=str)
+def test_a_batch_asks_those_before_it_although_they_are_no_holders(fleet, more):
+    """Ansible does not say which batch is the first."""
+    fleet.add("old", "web1", "web2")
+    fleet.place("old", days_left=10)
+    for name in ("web1", "web2"):
+        shutil.copy(fleet.folder / "old" / "mongodb.pem", fleet.folder / name)
+    fleet.play.update(hosts="web1:web2", serial=1, **more)
+
+    assert fleet.run(user_cert_holders=["old"], user_cert_renew_before="30d") == {"web1": "changed", "web2": "changed"}
+
+    assert [fleet.serials()[name] for name in ("web1", "web2")] == fleet.issued() * 2
+
+
+@rare
+def test_a_host_that_is_ignored_because_it_is_unreachable_does_not_decide_alone(fleet):
+    fleet.add("web1", "web2", "web3")
+    fleet.hosts["web1"].update(ansible_connection="ssh", ansible_host="127.0.0.1", ansible_port=1)
+    fleet.place("web2", days_left=10)
+    newer = fleet.place("web3", days_left=85)
+    fleet.play["ignore_unreachable"] = True
+
+    fleet.run("--limit", "web1,web2", user_cert_project_id=DEMO_PROJECT, fails=True, **ASK_ALL)
+
+    assert fleet.issued() == []
+    assert fleet.serials()["web2"] == newer
 
 
 def test_hosts_of_different_users_share_a_play_and_no_certificate(fleet):
